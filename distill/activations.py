@@ -1,0 +1,106 @@
+"""What one forward pass exposes to the objectives, and how it is collected.
+
+`output_attentions=True` gives nothing under scaled-dot-product attention, and no implementation gives the
+scores before the softmax that TinyBERT matches. So an attention function of our own is registered with
+transformers: it lets scaled-dot-product attention do the work and, while a collector is open, also keeps
+the scaled scores of each layer in the order of the calls.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, PreTrainedModel
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
+
+from pocketbert.errors import DoesNotFit
+
+IMPLEMENTATION = "pocketbert"
+LOGITS, HIDDEN_STATES, ATTENTION_SCORES = "logits", "hidden_states", "attention_scores"
+
+_collector: ContextVar[list[Tensor] | None] = ContextVar("attention scores", default=None)
+
+
+@dataclass(frozen=True)
+class Activations:
+    """The tensors of one forward pass; None = not collected.
+
+    Attributes:
+        logits: [B, C], or [B, 1] for regression.
+        hidden_states: the embeddings' output and then each layer's, each [B, L, H].
+        attention_scores: per layer QK^T / sqrt(d) before mask and softmax, each [B, A, L, L].
+    """
+
+    logits: Tensor
+    hidden_states: tuple[Tensor, ...] | None = None
+    attention_scores: tuple[Tensor, ...] | None = None
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    **options: Any,  # noqa: ANN401
+) -> tuple[Tensor, None]:
+    collector = _collector.get()
+    if collector is not None:
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        collector.append(torch.matmul(query, key.transpose(-1, -2)) * scale)
+    result = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **options)
+    return cast("tuple[Tensor, None]", result)
+
+
+AttentionInterface.register(IMPLEMENTATION, _attention)
+AttentionMaskInterface.register(IMPLEMENTATION, sdpa_mask)
+
+
+def prepare(model: PreTrainedModel, needs: frozenset[str]) -> None:
+    """Make a model able to give what is needed.
+
+    Raises:
+        DoesNotFit: its attention is code of its own, so that its scores can't be seen.
+    """
+    if ATTENTION_SCORES not in needs:
+        return
+    if model._can_set_attn_implementation():
+        model.set_attn_implementation(IMPLEMENTATION)
+    if model.config._attn_implementation != IMPLEMENTATION:
+        raise DoesNotFit(
+            f"the attention scores of '{model.config.model_type}' models can't be read (their attention is code of "
+            "its own): take a recipe without attention_mse, such as --recipe logits or --recipe distilbert."
+        )
+
+
+@contextmanager
+def _collecting(wanted: bool) -> Iterator[list[Tensor]]:
+    scores: list[Tensor] = []
+    token = _collector.set(scores if wanted else None)
+    try:
+        yield scores
+    finally:
+        _collector.reset(token)
+
+
+def capture(model: nn.Module, inputs: Mapping[str, Tensor], needs: frozenset[str]) -> Activations:
+    """Run the model once and return the tensors named in `needs` (the logits always).
+
+    Args:
+        model: a sequence classification model passed through `prepare` with the same needs.
+        inputs: `input_ids` [B, L], `attention_mask` [B, L] and what else the model takes.
+        needs: names out of `LOGITS`, `HIDDEN_STATES`, `ATTENTION_SCORES`.
+    """
+    with _collecting(ATTENTION_SCORES in needs) as scores:
+        output = model(**inputs, output_hidden_states=HIDDEN_STATES in needs, return_dict=True)
+    return Activations(
+        logits=output.logits,
+        hidden_states=tuple(output.hidden_states) if HIDDEN_STATES in needs else None,
+        attention_scores=tuple(scores) if ATTENTION_SCORES in needs else None,
+    )

@@ -1,0 +1,222 @@
+"""Joins the rooms for `distill.run`: prepare, train, export, measure, report."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+from safetensors.torch import load_model
+from transformers.utils import logging as transformers_logging
+
+from benchmarks.flops import flops
+from benchmarks.latency import measure
+from benchmarks.report import write_report
+from benchmarks.size import sizes
+from distill import exporting, pipeline, record
+from distill.config import TEACHER_TRAINING, RunConfig, claim_folder
+from distill.estimation import check_disk
+from distill.evaluation import Quality, quality
+from distill.pipeline import Run, Trained
+from distill.recipes.loading import load_recipe, validated
+from distill.recipes.schema import TrainingSettings
+from pocketbert.errors import UserError
+from pocketbert.files import write_json
+from students.building import save_student
+
+Weights = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line, parsed but not yet looked up."""
+
+    config: dict[str, Any]
+    recipe: str
+    settings: tuple[str, ...]
+    teacher_settings: tuple[str, ...]
+    out: Path | None
+    max_drop: float
+    lengths: tuple[int, ...]
+    threads: int
+    rounds: int
+
+
+def carry_out(request: Request, console: Console) -> Path:
+    """Do everything; return the report's path.
+
+    Raises:
+        UserError: bad input, before any long work.
+    """
+    begin = time.perf_counter()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    config = _config(request)
+    folder = request.out or _default_folder(config)
+    run = pipeline.prepare(config, folder)
+    _announce(run, console)
+    cost, parts = pipeline.estimate(run)
+    console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
+    check_disk(folder, cost.disk_bytes)
+    claim_folder(folder, config)
+
+    notes = [pipeline.ready_teacher(run)]
+    console.print(notes[0])
+    start = pipeline.start_student(run)
+    console.print(f"student's start: {start.method} — {start.description}")
+    students, controls, start_logits = _train(run)
+    _say_quality(run, students, controls, start_logits, console)
+
+    load_model(run.student, students[0].weights, device=str(run.student.device))
+    save_student(run.student, folder / "student")
+    run.teacher.tokenizer.save_pretrained(folder / "student")
+    exported = exporting.export_and_prove(run, folder, request.max_drop)
+    for file in exported:
+        console.print(file.describe())
+    latency = _latency({file.name: file.path for file in exported if not file.refused}, request, console)
+
+    document = record.assemble(
+        run, start=start, students=students, controls=controls, start_logits=start_logits,
+        exported=exported, latency=latency, notes=notes, models=_models(run),
+        seconds=time.perf_counter() - begin,
+    )  # fmt: skip
+    write_json(folder / "run.json", document)
+    report = write_report(document, folder)
+    console.print(f"report: {report}")
+    return report
+
+
+def _config(request: Request) -> RunConfig:
+    recipe = load_recipe(request.recipe, request.settings)
+    training = TEACHER_TRAINING.model_dump() | dict(_assignment(text) for text in request.teacher_settings)
+    teacher_training = validated(TrainingSettings, training, "--teacher-set")
+    document = request.config | {"recipe": recipe, "teacher_training": teacher_training}
+    return validated(RunConfig, document, "command line")
+
+
+def _assignment(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--teacher-set {text}: write it as field=value, such as epochs=5.")
+    return name.removeprefix("training."), value
+
+
+def _default_folder(config: RunConfig) -> Path:
+    parts = [config.teacher, config.student, config.data, config.recipe.name]
+    short = (Path(part).stem if Path(part).exists() else part for part in parts)
+    return Path("runs") / re.sub(r"[^A-Za-z0-9.+=-]+", "-", "-".join(short))
+
+
+def _announce(run: Run, console: Console) -> None:
+    task, rows = run.task, run.rows
+    classes = f", {len(task.labels)} classes" if task.labels else ""
+    console.print(f"data: {task.name}, {task.kind}{classes}, metric {task.metric}")
+    for message in run.data.messages:
+        console.print(f"  {message}")
+    extra = len(rows.training) - len(rows.labelled)
+    console.print(f"  {len(rows.labelled)} labelled rows, {extra} without label, {len(rows.evaluation)} for evaluation")
+    if rows.truncated:
+        console.print(f"  {rows.truncated} training rows reach --max-length {run.config.max_length} and may be cut")
+    console.print(_comparison(run))
+    for line in run.alignment:
+        console.print(f"  {line}")
+
+
+def _comparison(run: Run) -> Table:
+    models = _models(run)
+    table = Table("", f"teacher {run.config.teacher}", f"student {run.student_name}", "ratio", title=None)
+    for key, title in record.MODEL_FIELDS.items():
+        teacher, student = models["teacher"][key], models["student"][key]
+        numbers = isinstance(teacher, int) and isinstance(student, int)
+        ratio = f"{teacher / student:.1f}" if numbers and student else ""
+        table.add_row(title, _grouped(teacher), _grouped(student), ratio)
+    return table
+
+
+def _grouped(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _models(run: Run) -> dict[str, dict[str, Any]]:
+    names = {"teacher": run.config.teacher, "student": run.student_name}
+    models = {"teacher": run.teacher.model, "student": run.student}
+    return {
+        role: record.model_facts(names[role], model)
+        | {
+            "parameters": sizes(model).parameters,
+            "parameters_without_embeddings": sizes(model).without_embeddings,
+            "flops_at_128": flops(model, 128),
+        }
+        for role, model in models.items()
+    }
+
+
+def _train(run: Run) -> tuple[list[Trained], list[Trained], np.ndarray]:
+    weights: Weights = {name: tensor.detach().clone() for name, tensor in run.student.state_dict().items()}
+    start_logits = pipeline.predict(run.student, run.rows.evaluation, run.collator)
+    students, controls = [], []
+    for seed in range(run.config.seed, run.config.seed + run.config.seeds):
+        students.append(pipeline.train_student(run, weights, seed))
+        if run.config.control:
+            controls.append(pipeline.train_control(run, weights, seed))
+    return students, controls, start_logits
+
+
+def _say_quality(
+    run: Run,
+    students: Iterable[Trained],
+    controls: Iterable[Trained],
+    start_logits: np.ndarray,
+    console: Console,
+) -> None:
+    table = Table("", run.task.metric, "95 % interval", "agreement", "KL", "calibration error")
+
+    def add(name: str, logits: np.ndarray) -> None:
+        table.add_row(name, *_cells(quality(run.task, run.labels, logits, run.teacher_logits)))
+
+    assert run.teacher_logits is not None  # noqa: S101  (ready_teacher has run)
+    add("teacher", run.teacher_logits)
+    add("student before training", start_logits)
+    for trained in students:
+        add(f"student, seed {trained.seed}", trained.evaluation_logits)
+    for trained in controls:
+        add(f"control, seed {trained.seed}", trained.evaluation_logits)
+    console.print(table)
+
+
+def _cells(measured: Quality) -> list[str]:
+    optional = [measured.agreement, measured.kl, measured.calibration_error]
+    interval = f"{measured.low:.4f} to {measured.high:.4f}"
+    return [
+        f"{measured.value:.4f}",
+        interval,
+        *("" if value is None else f"{value:.4f}" for value in optional),
+    ]
+
+
+def _latency(files: dict[str, Path], request: Request, console: Console) -> dict[str, Any]:
+    with _bar(console, "measuring latency") as advance:
+        rows = measure(files, request.lengths, 1, request.threads, request.rounds, advance)
+    kept = ("length", "p50_ms", "p95_ms", "samples")
+    return {
+        "threads": request.threads,
+        "batch": 1,
+        "rounds": request.rounds,
+        "rows": [{"model": row.name} | {name: getattr(row, name) for name in kept} for row in rows],
+    }
+
+
+@contextmanager
+def _bar(console: Console, title: str) -> Iterator[Callable[[int, int], None]]:
+    with Progress(console=console) as progress:
+        task = progress.add_task(title)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

@@ -1,0 +1,85 @@
+"""The resolved settings of a run, and the folder that belongs to them."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from distill.recipes.schema import Recipe, TrainingSettings
+from pocketbert.errors import UserError
+from pocketbert.files import read_json, write_json
+
+CONFIG_FILE = "config.json"
+TEACHER_TRAINING = TrainingSettings(epochs=3, min_steps=600, learning_rate=5e-5)
+
+
+class RunConfig(BaseModel):
+    """Everything that decides a run's result; written to `config.json` in the run's folder."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    teacher: str
+    student: str
+    data: str
+    recipe: Recipe
+    metric: str | None = None
+    text_columns: tuple[str, ...] | None = None
+    label_column: str | None = None
+    unlabelled: str | None = None
+    labelled_rows: int | None = None
+    train_rows: int | None = None
+    evaluation_rows: int | None = None
+    regression: bool | None = None
+    max_length: Annotated[int, Field(ge=8)] = 128
+    initialisation: str = "auto"
+    teacher_training: TrainingSettings = TEACHER_TRAINING
+    seed: int = 0
+    seeds: Annotated[int, Field(ge=1)] = 1
+    control: bool = False
+    bf16: bool = False
+
+
+# What may differ between two runs of one folder: more seeds or a control are work added, not other work.
+ADDITIVE = ("seeds", "control")
+
+
+def claim_folder(folder: Path, config: RunConfig) -> None:
+    """Bind a run's folder to its settings, or check that it is bound to the same ones.
+
+    Raises:
+        UserError: the folder holds a run with other settings (naming them) or is not a run's folder.
+    """
+    ours = config.model_dump(mode="json")
+    path = folder / CONFIG_FILE
+    if path.exists():
+        differing = _differences(_read(path), ours)
+        if differing:
+            raise UserError(
+                f"{folder} holds a run with other settings ({'; '.join(differing[:3])}): give another --out, or delete "
+                "that folder if its run is not needed."
+            )
+    elif folder.exists() and any(folder.iterdir()):
+        raise UserError(f"{folder} is not empty and holds no run: give another --out.")
+    write_json(path, ours)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        document = read_json(path)
+    except ValueError:
+        raise UserError(f"{path} is damaged: delete the folder or give another --out.") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{path} is damaged: delete the folder or give another --out.")
+    return document
+
+
+def _differences(theirs: Any, ours: Any, name: str = "") -> list[str]:  # noqa: ANN401
+    if name in ADDITIVE:
+        return []
+    if isinstance(theirs, dict) and isinstance(ours, dict):
+        keys = [*ours, *(key for key in theirs if key not in ours)]
+        parts = [_differences(theirs.get(key), ours.get(key), f"{name}.{key}".lstrip(".")) for key in keys]
+        return [text for part in parts for text in part]
+    if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
+        parts = [_differences(a, b, f"{name}.{i}") for i, (a, b) in enumerate(zip(theirs, ours, strict=True))]
+        return [text for part in parts for text in part]
+    return [] if theirs == ours else [f"{name}: {theirs} there, {ours} here"]

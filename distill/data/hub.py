@@ -1,0 +1,143 @@
+"""Hub datasets: `name`, `name/config`, `namespace/name` or `namespace/name/config`; never any remote code."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from unittest.mock import patch
+
+import datasets
+from datasets import Dataset, DatasetDict, load_dataset
+from datasets.exceptions import DatasetNotFoundError
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.utils import get_session
+
+from distill.data.folders import EVALUATION_NAMES, TRAIN_NAMES, Source
+from distill.data.formats import arrow_table
+from pocketbert.errors import UserError
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){0,2}")
+PROBE_SECONDS = 5.0
+
+
+def looks_like_hub_id(source: str) -> bool:
+    """Whether a source can be a Hub id rather than a path."""
+    return HUB_ID.fullmatch(source) is not None
+
+
+def open_hub(source: str) -> Source:
+    """Load a Hub dataset, from the Hub or from its cache on this machine.
+
+    Raises:
+        UserError: no such dataset or configuration, no train split, or the Hub can't be reached and the cache does not
+            have it (known within `PROBE_SECONDS`).
+    """
+    online = hub_reachable()
+    with _offline(not online), _quiet():
+        splits = _load(source, online)
+    train = next((name for name in TRAIN_NAMES if name in splits), None)
+    if train is None:
+        raise UserError(f"Hub dataset '{source}' has no train split; it has {', '.join(splits)}.")
+    evaluation = next((name for name in EVALUATION_NAMES if name in splits), None)
+    note = " (there is no validation split)" if evaluation == "test" else ""
+    message = f"Hub dataset '{source}': train: {train}" + (f"; evaluation: {evaluation}{note}." if evaluation else ".")
+    return Source(
+        source.replace("/", "-"),
+        arrow_table(f"{source} ({train})", _rows(splits[train])),
+        arrow_table(f"{source} ({evaluation})", _rows(splits[evaluation])) if evaluation else None,
+        (message,),
+    )
+
+
+def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
+    """Whether the Hub answers at all.
+
+    Its client retries for 20 s and more without a network, so we ask once ourselves. Name look-ups can't be given a
+    time limit, hence the thread.
+    """
+    if constants.HF_HUB_OFFLINE or datasets.config.HF_HUB_OFFLINE:
+        return False
+    answers: list[bool] = []
+
+    def ask() -> None:
+        try:
+            answers.append(get_session().head(constants.ENDPOINT, timeout=seconds).status_code < 500)
+        except Exception:  # noqa: BLE001  (whatever it is, the Hub did not answer)
+            answers.append(False)
+
+    thread = Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return bool(answers and answers[0])
+
+
+def _load(source: str, online: bool) -> Mapping[str, Dataset]:
+    for name, config in _candidates(source):
+        try:
+            return _splits(load_dataset(name if online else _snapshot(name), config))
+        except (DatasetNotFoundError, FileNotFoundError, ConnectionError):
+            continue
+        except (ValueError, RuntimeError) as error:
+            raise UserError(f"Hub dataset '{source}' can't be loaded: {_one_line(error)}") from None
+    if online:
+        raise UserError(f"no dataset '{source}' on the Hub (or it needs a login): check the id, or give a local path.")
+    raise UserError(
+        f"'{source}' is no file or folder, and the Hub can't be reached (nor is it in the Hub's cache on this machine): "
+        "take --data apidocs, which needs no network, or a local path."
+    )
+
+
+def _candidates(source: str) -> list[tuple[str, str | None]]:
+    parts = source.split("/")
+    if len(parts) == 3:
+        return [("/".join(parts[:2]), parts[2])]
+    return [(source, None)] if len(parts) == 1 else [(source, None), (parts[0], parts[1])]
+
+
+def _snapshot(name: str) -> str:
+    """Return the folder in the Hub's file cache that holds a dataset, or the name for the cache of `datasets`."""
+    try:
+        return snapshot_download(name, repo_type="dataset", local_files_only=True)
+    except LocalEntryNotFoundError:
+        return name
+
+
+def _splits(loaded: Any) -> Mapping[str, Dataset]:  # noqa: ANN401  (load_dataset's many results)
+    if not isinstance(loaded, DatasetDict):
+        raise ValueError("it has no named splits.")
+    return loaded
+
+
+def _rows(dataset: Dataset) -> Any:  # noqa: ANN401  (pyarrow has no types)
+    return dataset.with_format("arrow")[:]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]
+
+
+@contextmanager
+def _offline(wanted: bool) -> Iterator[None]:
+    if not wanted:
+        yield
+        return
+    with patch.object(datasets.config, "HF_HUB_OFFLINE", True), patch.object(constants, "HF_HUB_OFFLINE", True):
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    before = datasets.utils.logging.get_verbosity()
+    datasets.utils.logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        datasets.utils.logging.set_verbosity(before)
+
+
+def local_cache() -> Path:
+    """Return the folder of the Hub's file cache."""
+    return Path(constants.HF_HUB_CACHE)

@@ -1,0 +1,96 @@
+"""The Distiller: everything that is differentiable in a stage — student, projections, losses."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from distill.activations import LOGITS, Activations, capture, prepare
+from distill.objectives import Objective
+
+
+class Distiller(nn.Module):
+    """Student plus weighted objectives; holds the teacher beside the module tree.
+
+    The teacher is not a submodule, or `.train()` would turn its dropout on and every checkpoint would hold it.
+
+    Args:
+        student: the model that is trained.
+        objectives: by name; their projections are trained, checkpointed and resumed with the student, and
+            never saved in the student's own weights.
+        teacher: None when no objective needs one.
+
+    Raises:
+        DoesNotFit: an objective needs tensors that one of the models can't give.
+    """
+
+    student: PreTrainedModel
+    objectives: nn.ModuleDict
+
+    def __init__(
+        self, student: PreTrainedModel, objectives: Mapping[str, Objective], teacher: PreTrainedModel | None
+    ) -> None:
+        super().__init__()
+        self.student = student
+        self.objectives = nn.ModuleDict(objectives)
+        needs = [objective.needs for objective in objectives.values()]
+        self._student_needs = frozenset[str]({LOGITS}).union(*needs)
+        self._teacher_needs = frozenset[str]().union(*(o.needs for o in objectives.values() if o.teacher))
+        prepare(student, self._student_needs)
+        if teacher is not None:
+            prepare(teacher, self._teacher_needs)
+            teacher.eval().requires_grad_(False)
+        object.__setattr__(self, "teacher", teacher)
+
+    @property
+    def needs_teacher_logits_only(self) -> bool:
+        """Whether the teacher's outputs can be replaced by its stored logits."""
+        return self._teacher_needs == {LOGITS}
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        teacher_logits: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Return `loss` (weighted sum), `logits` [B, C] and, in training, each unweighted loss by name.
+
+        Args:
+            input_ids: [B, L].
+            attention_mask: [B, L], 1 for real tokens.
+            token_type_ids: [B, L] where the tokenizer gives them.
+            labels: [B], class ids or values; -100 or NaN where a row has none.
+            teacher_logits: [B, C], stored; spares the teacher's forward pass when all that is needed are logits.
+        """
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        student = capture(self.student, inputs, self._student_needs)
+        teacher = self._ask_teacher(inputs, teacher_logits)
+        values = {
+            name: objective(student, teacher, attention_mask, labels) for name, objective in self.objectives.items()
+        }
+        loss = torch.stack([self._weight(name) * value for name, value in values.items()]).sum()
+        result = {"loss": loss, "logits": student.logits}
+        if self.training:
+            result |= {name: value.detach() for name, value in values.items()}
+        return result
+
+    def _weight(self, name: str) -> float:
+        objective = self.objectives[name]
+        assert isinstance(objective, Objective)  # noqa: S101
+        return objective.weight
+
+    def _ask_teacher(self, inputs: Mapping[str, Tensor], logits: Tensor | None) -> Activations | None:
+        if not self._teacher_needs:
+            return None
+        if logits is not None and self.needs_teacher_logits_only:
+            return Activations(logits=logits)
+        teacher: PreTrainedModel = self.__dict__["teacher"]
+        if teacher.device != inputs["input_ids"].device:
+            teacher.to(inputs["input_ids"].device)  # type: ignore[arg-type]  # mypy: transformers wraps `to`
+        with torch.no_grad():
+            return capture(teacher, inputs, self._teacher_needs)

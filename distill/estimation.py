@@ -1,0 +1,98 @@
+"""What a run will cost in time, memory and disk, said before it starts."""
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from torch import nn
+from transformers import PreTrainedModel
+
+from distill.data.encoding import PaddingCollator
+from distill.distiller import Distiller
+from pocketbert.errors import UserError
+
+BYTES = 4
+TRAINING_COPIES = 4  # weights, gradients, two AdamW moments
+CHECKPOINT_COPIES = 3  # weights, two AdamW moments
+OVERHEAD = 1.25  # optimizer step, data loading, logging: measured 1.15-1.3 on 2 cores
+PROBE_BATCHES = 3
+
+
+@dataclass(frozen=True)
+class Cost:
+    """An estimate.
+
+    Attributes:
+        seconds: training time of the stages named in the run's plan.
+        memory_bytes: weights, gradients, optimizer state of the largest stage, and the teacher's weights.
+        disk_bytes: checkpoints, students and ONNX files at the run's fullest moment.
+    """
+
+    seconds: float
+    memory_bytes: int
+    disk_bytes: int
+
+    def describe(self) -> str:
+        """Say it in one line."""
+        minutes = self.seconds / 60
+        time_text = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{minutes:.0f} min"
+        memory, disk = self.memory_bytes / 1e9, self.disk_bytes / 1e9
+        return f"about {time_text} of training, {memory:.1f} GB of memory, {disk:.2f} GB of disk"
+
+
+def seconds_per_step(distiller: Distiller, rows: Dataset, collator: PaddingCollator, batch_size: int) -> float:
+    """Time forward and backward passes on batches of typical length; changes neither weights nor random state."""
+    order = sorted(range(len(rows)), key=rows["length"][:].__getitem__)
+    inputs = rows.remove_columns("length")
+    state, training = torch.get_rng_state(), distiller.training
+    distiller.train()
+    spent = []
+    for part in range(PROBE_BATCHES + 1):
+        start = max(0, min(len(order) - batch_size, (len(order) * (part % PROBE_BATCHES + 1)) // (PROBE_BATCHES + 1)))
+        batch = collator([inputs[i] for i in order[start : start + batch_size]])
+        batch = {name: tensor.to(distiller.student.device) for name, tensor in batch.items()}
+        begin = time.perf_counter()
+        distiller(**batch)["loss"].backward()
+        spent.append(time.perf_counter() - begin)
+        distiller.zero_grad(set_to_none=True)
+    distiller.train(training)
+    torch.set_rng_state(state)
+    return OVERHEAD * sum(spent[1:]) / PROBE_BATCHES
+
+
+def parameters(model: nn.Module) -> int:
+    """Return the number of parameters."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def memory(trained: Sequence[nn.Module], teacher: PreTrainedModel | None) -> int:
+    """Return the bytes of weights, gradients and optimizer state of the largest trained model, and the teacher."""
+    largest = max(parameters(model) for model in trained)
+    return BYTES * (TRAINING_COPIES * largest + (parameters(teacher) if teacher is not None else 0))
+
+
+def disk(trained: Sequence[nn.Module], students: int, exported: Sequence[nn.Module]) -> int:
+    """Return bytes on disk: two checkpoints at once, every student kept, fp32 and int8 files of what is exported."""
+    largest = max(parameters(model) for model in trained)
+    kept = students * parameters(trained[0])
+    files = sum(parameters(model) for model in exported) * 1.3
+    return int(BYTES * (2 * CHECKPOINT_COPIES * largest + kept + files))
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Refuse to start when the folder's file system has too little room.
+
+    Raises:
+        UserError: with both numbers.
+    """
+    place = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+    free = shutil.disk_usage(place).free
+    if free < needed:
+        raise UserError(
+            f"the run needs about {needed / 1e9:.2f} GB under {folder} and {free / 1e9:.2f} GB are free: "
+            "make room or give another folder with --out."
+        )

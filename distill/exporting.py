@@ -1,0 +1,93 @@
+"""Exports teacher and student, and proves each file against PyTorch on the evaluation split."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers import PreTrainedModel
+
+from distill.data.encoding import MODEL_INPUTS
+from distill.evaluation import predictions
+from distill.metrics import METRICS
+from distill.pipeline import Logits, Run, predict
+from students.export import Parity, export_fp32, export_int8, parity, run_onnx
+
+
+@dataclass(frozen=True)
+class Exported:
+    """An ONNX file and what it does to the model.
+
+    Attributes:
+        name: "student int8" and the like.
+        path: the file; it is gone if refused.
+        bytes: its size.
+        logits: [N, C] on the evaluation split, from ONNX Runtime.
+        parity: distance of the logits from PyTorch's.
+        metric_drop: PyTorch's metric minus the file's.
+        limit: the drop above which a file is refused.
+    """
+
+    name: str
+    path: Path
+    bytes: int
+    logits: NDArray[np.floating[Any]]
+    parity: Parity
+    metric_drop: float
+    limit: float
+
+    @property
+    def refused(self) -> bool:
+        """Whether the file loses more than the limit allows."""
+        return self.metric_drop > self.limit
+
+    def describe(self) -> str:
+        """Say in one line what the file is, or why it was refused."""
+        drop = f"metric {-self.metric_drop:+.4f}, largest logit difference {self.parity['max_logit_difference']:.2g}"
+        if self.refused:
+            return f"{self.name}: refused and removed: {drop}, more than --max-drop {self.limit:g} allows"
+        return f"{self.name}: {self.path}, {self.bytes / 1e6:.1f} MB, {drop}"
+
+
+def export_and_prove(run: Run, folder: Path, limit: float) -> list[Exported]:
+    """Write fp32 and int8 files of teacher and student; remove those that lose more than `limit` on the metric."""
+    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
+    student_logits = predict(run.student, run.rows.evaluation, run.collator)
+    places = {
+        "teacher": (run.teacher.model, run.teacher_logits, folder / "teacher-onnx"),
+        "student": (run.student, student_logits, folder / "student"),
+    }
+    return [
+        _export(run, f"{role} {precision}", model, reference, place / f"model-{precision}.onnx", limit)
+        for role, (model, reference, place) in places.items()
+        for precision in ("fp32", "int8")
+    ]
+
+
+def _export(run: Run, name: str, model: PreTrainedModel, reference: Logits, path: Path, limit: float) -> Exported:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    device = model.device
+    write = export_int8 if path.stem.endswith("int8") else export_fp32
+    metadata = {"recipe": run.config.recipe.name, "teacher": run.config.teacher, "data": run.data.fingerprint}
+    write(model.to("cpu"), path, metadata)
+    model.to(device)
+    rows = run.rows.evaluation
+    columns = rows.select_columns([column for column in MODEL_INPUTS if column in rows.column_names])
+    logits = run_onnx(path, columns.to_list())
+    result = Exported(
+        name=name,
+        path=path,
+        bytes=path.stat().st_size,
+        logits=logits,
+        parity=parity(reference, logits),
+        metric_drop=_metric(run, reference) - _metric(run, logits),
+        limit=limit,
+    )
+    if result.refused:
+        path.unlink()
+    return result
+
+
+def _metric(run: Run, logits: Logits) -> float:
+    return float(METRICS[run.task.metric].function(run.labels, predictions(run.task, logits)))

@@ -1,0 +1,10 @@
+"""The recipes, one file a paper. To add one: write the file and add its line here."""
+
+from distill.recipes.distilbert import DISTILBERT
+from distill.recipes.logits import LOGITS
+from distill.recipes.schema import Recipe, Stage, TrainingSettings
+from distill.recipes.tinybert import TINYBERT
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (LOGITS, DISTILBERT, TINYBERT)}
+
+__all__ = ["RECIPES", "Recipe", "Stage", "TrainingSettings"]

@@ -1,0 +1,86 @@
+"""What a recipe is made of: data that a user can print, copy, change and run."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from distill.objectives import OBJECTIVES
+from pocketbert.errors import UserError, unknown
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class TrainingSettings(BaseModel):
+    """How a stage trains; the names are those of `transformers.TrainingArguments` where it has them.
+
+    Attributes:
+        epochs: passes over the stage's rows.
+        min_steps: optimizer steps below which `epochs` does not go, so that small data is passed more often.
+        max_steps: exact number of steps; overrides both.
+        batch_size: rows per device and forward pass.
+        dropout: the student's while this stage trains; None keeps what the model has.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    epochs: Positive = 3
+    min_steps: Annotated[int, Field(ge=0)] = 0
+    max_steps: Annotated[int, Field(gt=0)] | None = None
+    batch_size: Annotated[int, Field(gt=0)] = 32
+    gradient_accumulation_steps: Annotated[int, Field(gt=0)] = 1
+    learning_rate: Positive = 1e-4
+    scheduler: Literal["linear", "cosine", "constant"] = "linear"
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.06
+    weight_decay: NonNegative = 0.01
+    gradient_clipping: NonNegative = 1.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+
+
+class Stage(BaseModel):
+    """One training run inside a recipe."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    objectives: dict[str, dict[str, Any]]
+    training: TrainingSettings = TrainingSettings()
+
+    @field_validator("objectives")
+    @classmethod
+    def _known(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Validate each objective's settings and fill in what was left out."""
+        for name in value:
+            if name not in OBJECTIVES:
+                raise unknown("objective", name, OBJECTIVES)
+        filled = {
+            name: OBJECTIVES[name].Settings.model_validate(settings or {}).model_dump()
+            for name, settings in value.items()
+        }
+        if not any(settings["weight"] for settings in filled.values()):
+            raise UserError("a stage needs at least one objective with a weight above 0")
+        return {name: settings for name, settings in filled.items() if settings["weight"]}
+
+
+class Recipe(BaseModel):
+    """A named list of stages."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    paper: str = ""
+    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "Recipe":
+        names = [stage.name for stage in self.stages]
+        if len(set(names)) < len(names):
+            raise UserError(f"recipe '{self.name}': two stages share a name ({', '.join(names)})")
+        return self
+
+    def without_teacher(self) -> "Recipe":
+        """Return the control: the same stages with gold labels as the only objective."""
+        alone = {"hard_labels": {"weight": 1.0}}
+        stages = tuple(stage.model_copy(update={"objectives": _checked(alone)}) for stage in self.stages)
+        return self.model_copy(update={"name": f"{self.name} without a teacher", "stages": stages})
+
+
+def _checked(objectives: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    return Stage(name="check", objectives=objectives).objectives

@@ -1,0 +1,29 @@
+"""TinyBERT's task-specific distillation: first the layers, then the prediction.
+
+Paper: Jiao et al. 2020, arXiv:1909.10351: equations 7 (attention scores before the softmax), 8 (hidden
+states), 9 (embeddings) with weight 1 each in an intermediate stage, then equation 10 (prediction, T = 1).
+(paper: 20 intermediate epochs of batch 32 at 5e-5, constant learning rate; 3 prediction epochs at 1-3e-5.)
+
+Deviations: errors are averaged over the layers instead of summed, padding does not count, the layer map
+defaults to the layers that the student was cut from ("spread"; the paper's is "uniform"), fewer epochs at a
+higher learning rate; general distillation and data augmentation are separate.
+"""
+
+from distill.recipes.schema import Recipe, Stage, TrainingSettings
+
+TINYBERT = Recipe(
+    name="tinybert",
+    paper="Jiao et al. 2020, arXiv:1909.10351",
+    stages=(
+        Stage(
+            name="intermediate",
+            objectives={"embedding_mse": {}, "hidden_mse": {}, "attention_mse": {}},
+            training=TrainingSettings(epochs=2, learning_rate=2e-4, scheduler="constant"),
+        ),
+        Stage(
+            name="prediction",
+            objectives={"soft_targets": {"weight": 1.0, "temperature": 1.0}},
+            training=TrainingSettings(epochs=2, learning_rate=1e-4),
+        ),
+    ),
+)

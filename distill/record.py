@@ -1,0 +1,242 @@
+"""Assembles run.json: everything that was decided and measured, for the report and for programs."""
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from scipy.special import softmax
+from transformers import PreTrainedModel
+
+import pocketbert
+from distill.evaluation import Quality, difference, predictions, quality
+from distill.exporting import Exported
+from distill.pipeline import Logits, Run, Trained
+from distill.seeds import summary
+from students.initialization import Initialisation
+
+SCHEMA = 1
+DISAGREEMENTS = 20
+PACKAGES = ("torch", "transformers", "datasets", "tokenizers", "onnx", "onnxruntime", "numpy")
+MODEL_FIELDS = {
+    "architecture": "family",
+    "layers": "layers",
+    "hidden": "width",
+    "heads": "heads",
+    "feed_forward": "feed-forward",
+    "vocabulary": "vocabulary",
+    "parameters": "parameters",
+    "parameters_without_embeddings": "parameters without embeddings",
+    "flops_at_128": "FLOPs at length 128",
+}
+
+
+def model_facts(name: str, model: PreTrainedModel) -> dict[str, Any]:
+    """Return a model's sizes as its configuration states them."""
+    config = model.config
+    return {
+        "name": name,
+        "architecture": config.model_type,
+        "layers": config.num_hidden_layers,
+        "hidden": config.hidden_size,
+        "heads": config.num_attention_heads,
+        "feed_forward": getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None),
+        "vocabulary": config.vocab_size,
+    }
+
+
+def assemble(
+    run: Run,
+    *,
+    start: Initialisation,
+    students: Sequence[Trained],
+    controls: Sequence[Trained],
+    start_logits: Logits,
+    exported: Sequence[Exported],
+    latency: Mapping[str, Any],
+    notes: Sequence[str],
+    models: Mapping[str, Mapping[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    """Return the document of run.json."""
+    return {
+        "schema": SCHEMA,
+        "command": shlex.join(["python", "-m", "distill.run", *sys.argv[1:]]),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "wall_seconds": round(seconds, 1),
+        "environment": environment(),
+        "config": run.config.model_dump(mode="json", exclude={"recipe"}),
+        "recipe": run.config.recipe.model_dump(mode="json"),
+        "data": _data(run),
+        "models": models,
+        "teacher_note": list(notes),
+        "initialisation": asdict(start),
+        "alignment": run.alignment,
+        "seeds": _seeds(run, students, controls),
+        "quality": _quality(run, students, controls, start_logits, exported),
+        "summary_over_seeds": summary(_values(run, students), _values(run, controls)),
+        "artefacts": [_artefact(run, file) for file in exported],
+        "latency": dict(latency),
+        "disagreements": _disagreements(run, students[0].evaluation_logits),
+        "warnings": [file.describe() for file in exported if file.refused],
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Return the versions and the machine that the numbers come from."""
+    return {
+        "pocketbert": pocketbert.__version__,
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in PACKAGES},
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "threads": torch.get_num_threads(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "commit": _commit(),
+    }
+
+
+def _processor() -> str:
+    """Return the processor's name; `platform.processor()` is empty on most Linux systems."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    root = Path(pocketbert.__file__).parents[1]
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip() or None
+
+
+def _data(run: Run) -> dict[str, Any]:
+    task, rows = run.task, run.rows
+    return {
+        "name": task.name,
+        "source": run.config.data,
+        "kind": task.kind,
+        "metric": task.metric,
+        "labels": list(task.labels),
+        "rows": {
+            "train": len(rows.labelled),
+            "unlabelled": len(rows.training) - len(rows.labelled),
+            "evaluation": len(rows.evaluation),
+        },
+        "text_columns": list(task.text_columns),
+        "messages": list(run.data.messages),
+        "fingerprint": run.data.fingerprint,
+    }
+
+
+def _values(run: Run, trained: Sequence[Trained]) -> list[float]:
+    return [quality(run.task, run.labels, model.evaluation_logits).value for model in trained]
+
+
+def _seeds(run: Run, students: Sequence[Trained], controls: Sequence[Trained]) -> list[dict[str, Any]]:
+    matched: list[Trained | None] = list(controls) if controls else [None] * len(students)
+    return [
+        {
+            "seed": student.seed,
+            "student": _against_teacher(run, student.evaluation_logits),
+            "control": _against_teacher(run, control.evaluation_logits) if control else None,
+            "stages": [{k: v for k, v in asdict(stage).items() if k != "history"} for stage in student.stages],
+            "history": [entry for stage in student.stages for entry in stage.history],
+            "control_history": [entry for stage in control.stages for entry in stage.history] if control else [],
+        }
+        for student, control in zip(students, matched, strict=True)
+    ]
+
+
+def _against_teacher(run: Run, logits: Logits) -> dict[str, Any]:
+    return asdict(quality(run.task, run.labels, logits, run.teacher_logits))
+
+
+def _teacher_quality(run: Run) -> Quality:
+    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
+    return quality(run.task, run.labels, run.teacher_logits)
+
+
+def _quality(
+    run: Run,
+    students: Sequence[Trained],
+    controls: Sequence[Trained],
+    start_logits: Logits,
+    exported: Sequence[Exported],
+) -> dict[str, Any]:
+    assert run.teacher_logits is not None  # noqa: S101
+    files = {file.name: file for file in exported}
+    student = students[0].evaluation_logits
+    compare = {"student_minus_teacher": asdict(difference(run.task, run.labels, student, run.teacher_logits))}
+    if controls:
+        other = controls[0].evaluation_logits
+        compare["student_minus_control"] = asdict(difference(run.task, run.labels, student, other))
+    compare["int8_minus_student"] = asdict(difference(run.task, run.labels, files["student int8"].logits, student))
+    return {
+        "teacher": asdict(_teacher_quality(run)),
+        "student_before_training": _against_teacher(run, start_logits),
+        "student": _against_teacher(run, student),
+        "control": _against_teacher(run, controls[0].evaluation_logits) if controls else None,
+        **{f"{name.replace(' ', '_')}_onnx": _against_teacher(run, file.logits) for name, file in files.items()},
+        "comparisons": compare,
+    }
+
+
+def _artefact(run: Run, file: Exported) -> dict[str, Any]:
+    return {
+        "name": file.name,
+        "path": str(file.path.relative_to(run.folder)),
+        "bytes": file.bytes,
+        "parity": {
+            **file.parity,
+            "metric_drop": file.metric_drop,
+            "limit": file.limit,
+            "refused": file.refused,
+        },
+    }
+
+
+def _disagreements(run: Run, student: Logits) -> list[dict[str, Any]]:
+    """Return the evaluation rows on which student and teacher differ most."""
+    assert run.teacher_logits is not None  # noqa: S101
+    teacher = run.teacher_logits
+    if run.task.kind == "regression":
+        gap = np.abs(student[:, 0] - teacher[:, 0])
+    else:
+        differs = predictions(run.task, student) != predictions(run.task, teacher)
+        gap = np.abs(softmax(student, -1) - softmax(teacher, -1)).max(-1) * differs
+    order = [int(row) for row in np.argsort(-gap, kind="stable")[:DISAGREEMENTS] if gap[row] > 0]
+    return [_example(run, row, teacher, student) for row in order]
+
+
+def _example(run: Run, row: int, teacher: Logits, student: Logits) -> dict[str, Any]:
+    texts, task = run.data.evaluation[row], run.task
+    example = {"text": texts["text"], "text_pair": texts.get("text_pair")}
+    if task.kind == "regression":
+        values = {"label": run.labels[row], "teacher": teacher[row, 0], "student": student[row, 0]}
+        named = {name: f"{float(value):.2f}" for name, value in values.items()}
+        return example | named | {"teacher_confidence": None, "student_confidence": None}
+    return example | {
+        "label": task.labels[int(run.labels[row])],
+        "teacher": task.labels[int(teacher[row].argmax())],
+        "teacher_confidence": float(softmax(teacher[row]).max()),
+        "student": task.labels[int(student[row].argmax())],
+        "student_confidence": float(softmax(student[row]).max()),
+    }

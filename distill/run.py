@@ -1,0 +1,113 @@
+"""`python -m distill.run`: from a teacher's name to a trained student, its ONNX files and a report."""
+
+import errno
+import logging
+import sys
+import warnings
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from pocketbert.errors import UserError
+
+console = Console(soft_wrap=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+def _text(help_text: str, *names: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(*names, help=help_text)
+    return option
+
+
+@app.command()
+def distil(
+    teacher: Annotated[str, _text("Name, folder or Hub id (owner/model).")] = "minilm",
+    student: Annotated[str, _text("Name, folder, or layers=3,hidden=384,…")] = "tiny",
+    data: Annotated[str, _text("Folder, file, Hub dataset id, or 'apidocs' (embedded).")] = "apidocs",
+    recipe: Annotated[str, _text("logits, distilbert, tinybert, or a YAML file.")] = "logits",
+    out: Annotated[Path | None, _text("The run's folder; default runs/TEACHER-STUDENT-DATA-RECIPE.")] = None,
+    settings: Annotated[list[str] | None, _text("Set a recipe's field: training.epochs=5", "--set")] = None,
+    teacher_settings: Annotated[
+        list[str] | None, _text("Set a field of the teacher's fine-tuning: epochs=5", "--teacher-set")
+    ] = None,
+    print_recipe: Annotated[bool, _text("Print the recipe as YAML and stop.", "--print-recipe")] = False,
+    metric: Annotated[str | None, _text("accuracy, f1, matthews, pearson or spearman.")] = None,
+    text_column: Annotated[list[str] | None, _text("Column with text; twice for pairs.")] = None,
+    label_column: Annotated[str | None, _text("Column with the label.")] = None,
+    regression: Annotated[bool | None, _text("Force regression or classification.")] = None,
+    unlabelled: Annotated[str | None, _text("File or folder of more text without labels.")] = None,
+    labelled_rows: Annotated[int | None, _text("Use this many labels; the other rows count as unlabelled.")] = None,
+    train_rows: Annotated[int | None, _text("Use at most this many training rows.")] = None,
+    evaluation_rows: Annotated[int | None, _text("Use at most this many evaluation rows.")] = None,
+    max_length: Annotated[int, _text("Tokens kept of each row.")] = 128,
+    initialisation: Annotated[str, _text("auto, copy, cut, pca or random.")] = "auto",
+    control: Annotated[bool, _text("Also train the same student without the teacher.")] = False,
+    seeds: Annotated[int, _text("Repeat with this many seeds.")] = 1,
+    seed: Annotated[int, _text("The first seed.")] = 0,
+    bf16: Annotated[bool, _text("Train in bfloat16 (for GPUs and AMX).", "--bf16")] = False,
+    max_drop: Annotated[float, _text("Refuse an ONNX file that loses more than this on the metric.")] = 0.02,
+    latency_length: Annotated[list[int] | None, _text("Lengths to measure; default 16, 32, 64 and 128.")] = None,
+    threads: Annotated[int, _text("Threads of ONNX Runtime when measuring.")] = 1,
+    rounds: Annotated[int, _text("Interleaved rounds when measuring.")] = 12,
+) -> None:
+    """Distil a teacher into a student, export it to ONNX, measure it, and write report.html."""
+    # Imported here because they take seconds, which --help should not.
+    from distill.assembly import Request, carry_out  # noqa: PLC0415
+    from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415
+
+    if print_recipe:
+        typer.echo(to_yaml(load_recipe(recipe, settings or ())), nl=False)
+        return
+    config = {
+        "teacher": teacher, "student": student, "data": data, "metric": metric,
+        "text_columns": text_column, "label_column": label_column, "regression": regression,
+        "unlabelled": unlabelled, "labelled_rows": labelled_rows, "train_rows": train_rows,
+        "evaluation_rows": evaluation_rows, "max_length": max_length, "initialisation": initialisation,
+        "control": control, "seeds": seeds, "seed": seed, "bf16": bf16,
+    }  # fmt: skip
+    request = Request(
+        config=config, recipe=recipe, settings=tuple(settings or ()), teacher_settings=tuple(teacher_settings or ()),
+        out=out, max_drop=max_drop, lengths=tuple(latency_length or (16, 32, 64, 128)), threads=threads, rounds=rounds,
+    )  # fmt: skip
+    carry_out(request, console)
+
+
+def main() -> None:
+    """Run the command; a user's mistake is one line and exit code 2, an interruption says how to go on."""
+    _quiet()
+    try:
+        app(prog_name="python -m distill.run", standalone_mode=True)
+    except UserError as error:
+        console.file.flush()
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", style="red", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        _stopped("interrupted")
+        sys.exit(130)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _stopped(f"the disk is full ({error.filename or 'while writing'})")
+        sys.exit(1)
+
+
+def _stopped(why: str) -> None:
+    text = f"{why}: nothing finished is lost; the same command goes on from the last checkpoint."
+    Console(stderr=True, soft_wrap=True).print(text, style="yellow", markup=False)
+
+
+def _quiet() -> None:
+    """Let our own messages through and keep libraries to errors."""
+    handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
+    for name in ("distill", "teachers", "students", "benchmarks"):
+        logging.getLogger(name).setLevel(logging.INFO)
+        logging.getLogger(name).addHandler(handler)
+    warnings.filterwarnings("ignore", category=UserWarning)
+    warnings.filterwarnings("ignore", category=FutureWarning)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What the objectives must know of a model's form."""
+
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """Sizes of an encoder with a head.
+
+    Attributes:
+        name: what to call the model in messages.
+        layers: number of encoder layers.
+        hidden: width of the hidden states.
+        embedding: width of hidden state 0 (differs from `hidden` where embeddings are factorised).
+        heads: attention heads per layer.
+        outputs: C, 1 for regression.
+        regression: whether the output is a value rather than class logits.
+    """
+
+    name: str
+    layers: int
+    hidden: int
+    embedding: int
+    heads: int
+    outputs: int
+    regression: bool
+
+
+def shape_of(model: PreTrainedModel, name: str = "") -> ModelShape:
+    """Read the shape from a sequence classification model's configuration."""
+    config = model.config
+    return ModelShape(
+        name=name or config.model_type,
+        layers=config.num_hidden_layers,
+        hidden=config.hidden_size,
+        embedding=config.hidden_size,
+        heads=config.num_attention_heads,
+        outputs=config.num_labels,
+        regression=config.problem_type == "regression",
+    )

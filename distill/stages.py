@@ -1,0 +1,193 @@
+"""Runs one stage of a recipe: resumes from its last checkpoint, and is not run again once finished."""
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from safetensors.torch import load_model, save_model
+from torch import nn
+from transformers import PreTrainedModel, set_seed
+
+from distill.data.encoding import PaddingCollator
+from distill.distiller import Distiller
+from distill.objectives import OBJECTIVES
+from distill.recipes.schema import Recipe, Stage, TrainingSettings
+from distill.shapes import shape_of
+from distill.trainer import DistillTrainer, latest_checkpoint, total_steps, training_arguments
+from pocketbert.files import read_json, write_json
+
+DONE = "stage.json"
+WEIGHTS = "student.safetensors"
+PROJECTIONS = "projections.safetensors"
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What is kept of a finished stage.
+
+    Attributes:
+        name: the stage's.
+        steps: optimizer steps in all.
+        seconds: wall time of the training; of its last part where it was resumed.
+        resumed: whether it went on from a checkpoint.
+        history: logged losses, one mapping per logging step.
+    """
+
+    name: str
+    steps: int
+    seconds: float
+    resumed: bool
+    history: list[dict[str, float]]
+
+
+def build_distiller(stage: Stage, student: PreTrainedModel, teacher: PreTrainedModel | None) -> Distiller:
+    """Build a stage's objectives for these two models.
+
+    Raises:
+        DoesNotFit: an objective can't align them.
+    """
+    ours, theirs = shape_of(student, "student"), shape_of(teacher, "teacher") if teacher is not None else None
+    objectives = {}
+    for name, document in stage.objectives.items():
+        settings = OBJECTIVES[name].Settings.model_validate(document)
+        objectives[name] = OBJECTIVES[name](settings, ours, theirs)
+    return Distiller(student, objectives, teacher)
+
+
+def asks_teacher(stage: Stage) -> bool:
+    """Tell whether any of the stage's objectives needs a teacher."""
+    return any(OBJECTIVES[name].teacher for name in stage.objectives)
+
+
+def recipe_steps(recipe: Recipe, rows: int) -> list[int]:
+    """Return the optimizer steps of each stage over `rows` rows."""
+    return [total_steps(stage.training, rows) for stage in recipe.stages]
+
+
+def run_recipe(
+    recipe: Recipe,
+    student: PreTrainedModel,
+    teacher: PreTrainedModel | None,
+    rows: Dataset,
+    collator: PaddingCollator,
+    folder: Path,
+    *,
+    seed: int,
+    title: str,
+    bf16: bool = False,
+) -> list[StageResult]:
+    """Train the student in place through all stages; finished ones are loaded instead of run.
+
+    Args:
+        recipe: its stages run in order.
+        student: trained in place.
+        teacher: None for a control or a plain fine-tuning.
+        rows: encoded rows with `length`, and `teacher_logits` where they are stored.
+        collator: pads batches.
+        folder: of this training; each stage has a folder inside.
+        seed: of order, dropout and projections.
+        title: what the progress bars call it.
+        bf16: autocast to bfloat16.
+    """
+    return [
+        _run_stage(
+            stage, student, teacher, rows, collator, stage_folder(folder, number, stage),
+            seed=seed, title=f"{title}: {stage.name}", bf16=bf16,
+        )
+        for number, stage in enumerate(recipe.stages, start=1)
+    ]  # fmt: skip
+
+
+def stage_folder(folder: Path, number: int, stage: Stage) -> Path:
+    """Return the folder of a recipe's stage, numbered from 1."""
+    return folder / f"{number:02d}-{stage.name}"
+
+
+def stage_weights(recipe: Recipe, folder: Path) -> Path:
+    """Return the file with the student as the recipe's last stage left it."""
+    return stage_folder(folder, len(recipe.stages), recipe.stages[-1]) / WEIGHTS
+
+
+def _run_stage(
+    stage: Stage,
+    student: PreTrainedModel,
+    teacher: PreTrainedModel | None,
+    rows: Dataset,
+    collator: PaddingCollator,
+    folder: Path,
+    *,
+    seed: int,
+    title: str,
+    bf16: bool,
+) -> StageResult:
+    if (folder / DONE).exists():
+        load_model(student, folder / WEIGHTS, device=str(student.device))
+        return StageResult(**read_json(folder / DONE))
+    set_seed(seed)
+    distiller = build_distiller(stage, student, teacher)
+    dropout = _set_dropout(student, stage.training.dropout)
+    checkpoint = latest_checkpoint(folder)
+    arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=bf16)
+    trainer = DistillTrainer(distiller, arguments, _columns(rows, stage), collator, title)
+    begin = time.perf_counter()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    _restore_dropout(dropout)
+    result = StageResult(
+        name=stage.name,
+        steps=trainer.state.global_step,
+        seconds=round(time.perf_counter() - begin, 2),
+        resumed=checkpoint is not None,
+        history=_history(stage.name, trainer.state.log_history),
+    )
+    _finish(folder, distiller, result)
+    return result
+
+
+def _columns(rows: Dataset, stage: Stage) -> Dataset:
+    unused = {"teacher_logits"} if not asks_teacher(stage) else set[str]()
+    return rows.remove_columns([name for name in rows.column_names if name in unused])
+
+
+def _history(stage: str, log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    dropped = {"epoch", "grad_norm", "total_flos"}
+    kept = [entry for entry in log if "loss" in entry]
+    return [{"stage": stage, **{key: value for key, value in entry.items() if key not in dropped}} for entry in kept]
+
+
+def _finish(folder: Path, distiller: Distiller, result: StageResult) -> None:
+    """Keep student and projections apart, mark the stage as done, drop its checkpoints."""
+    save_model(distiller.student, str(folder / WEIGHTS))
+    if any(True for _ in distiller.objectives.parameters()):
+        save_model(distiller.objectives, str(folder / PROJECTIONS))
+    write_json(folder / DONE, asdict(result))
+    for checkpoint in folder.glob("checkpoint-*"):
+        shutil.rmtree(checkpoint)
+
+
+def _set_dropout(model: nn.Module, rate: float | None) -> list[tuple[nn.Dropout, float]]:
+    found = [module for module in model.modules() if isinstance(module, nn.Dropout)]
+    before = [(module, module.p) for module in found]
+    if rate is not None:
+        for module in found:
+            module.p = rate
+    return before
+
+
+def _restore_dropout(rates: Sequence[tuple[nn.Dropout, float]]) -> None:
+    for module, rate in rates:
+        module.p = rate
+
+
+def plain_recipe(name: str, training: TrainingSettings) -> Recipe:
+    """Return the recipe of an ordinary fine-tuning: gold labels alone."""
+    return Recipe(name=name, stages=(Stage(name="finetuning", objectives={"hard_labels": {}}, training=training),))
+
+
+def best_device() -> torch.device:
+    """Return the accelerator where there is one, else the CPU."""
+    return torch.accelerator.current_accelerator() or torch.device("cpu")

@@ -1,0 +1,218 @@
+"""DistillTrainer: transformers.Trainer with named losses, length-grouped batches and a stop at NaN."""
+
+import json
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+from transformers import (
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+
+from distill.data.encoding import PaddingCollator
+from distill.data.sampling import LengthGroupedSampler
+from distill.distiller import Distiller
+from distill.recipes.schema import TrainingSettings
+from pocketbert.errors import UserError
+
+CHECKPOINTS_PER_STAGE = 10
+
+
+class DistillTrainer(Trainer):
+    """Trains a Distiller; everything else (DDP, bf16, accumulation, resume) is the Trainer's.
+
+    Args:
+        distiller: student, projections and losses.
+        arguments: from `training_arguments`.
+        rows: encoded rows with a `length` column.
+        collator: pads a batch.
+        title: for the progress bar.
+    """
+
+    def __init__(
+        self,
+        distiller: Distiller,
+        arguments: TrainingArguments,
+        rows: Dataset,
+        collator: PaddingCollator,
+        title: str,
+    ) -> None:
+        self._lengths = rows["length"][:]
+        super().__init__(
+            model=distiller,
+            args=arguments,
+            train_dataset=rows.remove_columns("length"),
+            data_collator=collator,
+        )
+        # The Trainer would take the loss for one already divided by the accumulation steps.
+        self.loss_is_scaled_for_ga = False
+        self.model_accepts_loss_kwargs = False
+        self._sums: dict[str, Tensor] = {}
+        self._batches = 0
+        self.remove_callback(PrinterCallback)
+        self.add_callback(StageProgress(title))
+
+    def compute_loss(  # type: ignore[override]  # mypy: the parent is untyped in places
+        self,
+        model: nn.Module,
+        inputs: dict[str, Tensor],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
+        """Return the Distiller's weighted loss and remember the unweighted ones for the log."""
+        outputs: dict[str, Tensor] = model(**inputs)
+        for name, value in outputs.items():
+            if name not in {"loss", "logits"}:
+                self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
+        self._batches += 1
+        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add each objective's mean since the last log; stop when one is not a number.
+
+        Raises:
+            UserError: naming the objective whose loss is NaN or infinite.
+        """
+        if self._batches and "loss" in logs:
+            means = {name: total / self._batches for name, total in self._sums.items()}
+            gathered = self.accelerator.reduce(means, reduction="mean")
+            logs |= {name: float(value) for name, value in gathered.items()}
+            self._sums, self._batches = {}, 0
+            _check_finite(logs, self.state.global_step)
+        super().log(logs, start_time)
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:  # noqa: ANN401
+        size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return LengthGroupedSampler(self._lengths, size, self.args.seed, lambda: int(self.state.epoch or 0))
+
+
+def _check_finite(logs: Mapping[str, float], step: int) -> None:
+    wrong = [name for name, value in logs.items() if name != "grad_norm" and not math.isfinite(value)]
+    if wrong:
+        named = [name for name in wrong if name != "loss"] or wrong
+        raise UserError(
+            f"the loss is not a number at step {step}: objective {', '.join(named)}. Lower the learning rate "
+            "(--set training.learning_rate=…) or that objective's weight; the last checkpoint is kept."
+        )
+
+
+class StageProgress(TrainerCallback):
+    """One bar for the stage, with the remaining time and the loss."""
+
+    def __init__(self, title: str) -> None:
+        self._title = title
+        self._bar: tqdm[Any] | None = None
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Open the bar at the step that training begins or resumes at."""
+        if state.is_world_process_zero:
+            self._bar = tqdm(
+                total=state.max_steps,
+                initial=state.global_step,
+                desc=self._title,
+                unit="step",
+                mininterval=1.0,
+            )
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Move the bar."""
+        if self._bar is not None:
+            self._bar.update(state.global_step - self._bar.n)
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: object,
+    ) -> None:
+        """Show the newest loss."""
+        if self._bar is not None and logs and "loss" in logs:
+            self._bar.set_postfix(loss=f"{logs['loss']:.4g}", refresh=False)
+
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
+    ) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def total_steps(settings: TrainingSettings, rows: int, processes: int = 1) -> int:
+    """Return the optimizer steps of a stage over `rows` rows."""
+    if settings.max_steps is not None:
+        return settings.max_steps
+    batches = math.ceil(rows / (settings.batch_size * processes))
+    per_epoch = math.ceil(batches / settings.gradient_accumulation_steps)
+    return max(math.ceil(per_epoch * settings.epochs), settings.min_steps)
+
+
+def training_arguments(
+    settings: TrainingSettings, folder: Path, rows: int, seed: int, *, bf16: bool = False
+) -> TrainingArguments:
+    """Translate a stage's settings for the Trainer.
+
+    Checkpoints fall on logging steps, or a resumed run would lose part of a logged mean.
+    """
+    steps = total_steps(settings, rows)
+    logging = max(1, min(50, steps // 40))
+    saving = max(logging, steps // CHECKPOINTS_PER_STAGE // logging * logging)
+    return TrainingArguments(
+        output_dir=str(folder),
+        per_device_train_batch_size=settings.batch_size,
+        gradient_accumulation_steps=settings.gradient_accumulation_steps,
+        max_steps=steps,
+        learning_rate=settings.learning_rate,
+        lr_scheduler_type=settings.scheduler if settings.scheduler != "constant" else "constant_with_warmup",
+        warmup_steps=math.ceil(settings.warmup_ratio * steps),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.gradient_clipping,
+        bf16=bf16,
+        seed=seed,
+        logging_steps=logging,
+        logging_nan_inf_filter=False,
+        save_strategy="steps",
+        save_steps=saving,
+        save_total_limit=1,
+        remove_unused_columns=False,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        disable_tqdm=True,
+        report_to=[],
+    )
+
+
+def latest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest whole checkpoint and remove those that a kill left half written.
+
+    The Trainer writes `trainer_state.json` last, so a checkpoint that has it whole is whole.
+    """
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    whole = [path for path in found if _is_whole(path)]
+    for path in found:
+        if path not in whole:
+            shutil.rmtree(path)
+    return whole[0] if whole else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    try:
+        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""Export a classifier to ONNX in float32 and int8, and compare what the files say with PyTorch."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from transformers import PreTrainedModel
+
+from pocketbert.errors import UserError
+from students.exporting.encoder import can_write, write_classifier
+from students.exporting.fallback import quantize_graph, trace_classifier
+from students.exporting.graph import write_model
+from students.exporting.lengths import longest_text
+from students.exporting.precision import Int8
+from students.exporting.running import Encoding, run_onnx
+from students.quantization import FULL_RANGE, REDUCED_RANGE
+
+__all__ = ["Encoding", "Parity", "export_fp32", "export_int8", "parity", "run_onnx"]
+
+
+class Parity(TypedDict):
+    """How far two sets of logits are apart."""
+
+    max_logit_difference: float
+    mean_logit_difference: float
+    agreement: float | None
+
+
+def export_fp32(model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None) -> None:
+    """Write a model as one float32 ONNX file with dynamic batch and sequence.
+
+    Bert, roberta, electra and distilbert are written from their weights with the fused attention and
+    activation of onnxruntime (`com.microsoft`, version 1; opset 18); every other family goes through torch's
+    exporter (opset 20).
+
+    Args:
+        model: a …ForSequenceClassification; it is not changed.
+        path: the file to write, atomically. Inputs are int64 `input_ids`, `attention_mask` and, where the
+            model knows more than one type, `token_type_ids` [batch, sequence]; the output is `logits`
+            [batch, classes].
+        metadata: kept in the file: text as it is, anything else as JSON. `precision`, `family`, `labels` (a
+            list in id order), `vocabulary_size` and `max_length` are always there.
+
+    Raises:
+        UserError: the model cannot be traced, or would need more than one file can hold (2 GiB).
+    """
+    write_model(_float32_graph(model), path, _properties(model, metadata, "float32"))
+
+
+def export_int8(
+    model: PreTrainedModel,
+    path: Path,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    reduced_range: bool = False,
+) -> None:
+    """Write a model as one int8 ONNX file; see `export_fp32` for the arguments and errors.
+
+    Weights are symmetric int8 with a scale per output channel, the word embeddings with a scale per row;
+    activations are quantised as they run, with one scale a tensor. Position and type embeddings, norms and
+    the head stay float32.
+
+    Args:
+        model: see `export_fp32`.
+        path: see `export_fp32`.
+        metadata: see `export_fp32`.
+        reduced_range: quantise weights to 7 bits, for processors whose int8 products saturate (x86 with AVX2
+            but no VNNI) under runtimes that cannot be told to avoid it. `run_onnx` tells onnxruntime, so it
+            needs none.
+    """
+    largest = REDUCED_RANGE if reduced_range else FULL_RANGE
+    if can_write(model):
+        graph = write_classifier(model, partial(Int8, largest=largest))
+    else:
+        graph = quantize_graph(trace_classifier(model), largest)
+    write_model(graph, path, _properties(model, metadata, "int8"))
+
+
+def parity(reference: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> Parity:
+    """Compare two sets of logits [texts, classes] for the same texts.
+
+    Returns:
+        The largest and the mean absolute difference, and the share of texts with the same class (None for
+        one column: a regression has no classes).
+
+    Raises:
+        UserError: the shapes differ, or there is no text.
+    """
+    if reference.shape != other.shape or reference.ndim != 2 or not reference.size:
+        raise UserError(f"logits of shapes {reference.shape} and {other.shape} cannot be compared")
+    difference = np.abs(reference.astype(np.float64) - other)
+    same = reference.argmax(axis=1) == other.argmax(axis=1)
+    return Parity(
+        max_logit_difference=float(difference.max()),
+        mean_logit_difference=float(difference.mean()),
+        agreement=float(same.mean()) if reference.shape[1] > 1 else None,
+    )
+
+
+def _float32_graph(model: PreTrainedModel) -> onnx.ModelProto:
+    return write_classifier(model) if can_write(model) else trace_classifier(model)
+
+
+def _properties(model: PreTrainedModel, metadata: Mapping[str, object] | None, precision: str) -> dict[str, str]:
+    labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
+    values: dict[str, object] = {"precision": precision, "family": model.config.model_type, "labels": labels}
+    values["vocabulary_size"] = model.config.vocab_size
+    if (longest := longest_text(model)) is not None:
+        values["max_length"] = longest
+    values.update(metadata or {})
+    return {key: x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for key, x in values.items()}

@@ -1,0 +1,158 @@
+"""Every other family: torch's exporter for float32, and a rewrite of its graph for int8."""
+
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from transformers import PreTrainedModel
+
+from pocketbert.errors import UserError
+from students.exporting.graph import CONTRIB, refuse_too_large
+from students.exporting.lengths import longest_text
+from students.quantization import FULL_RANGE, quantize
+
+OPSET = 20
+
+
+def trace_classifier(model: PreTrainedModel) -> onnx.ModelProto:
+    """Return the model as torch's exporter writes it, with dynamic batch and sequence.
+
+    Args:
+        model: any ForSequenceClassification that torch.export can trace; its training mode is restored
+            afterwards.
+
+    Raises:
+        UserError: the model cannot be traced, or does not fit into one file.
+    """
+    refuse_too_large(sum(x.numel() * x.element_size() for x in model.parameters()))
+    inputs = _example(model)
+    batch, sequence = torch.export.Dim("batch"), torch.export.Dim("sequence", max=longest_text(model))
+    was_training = model.training
+    model.eval()
+    try:
+        with _silence():
+            program = torch.onnx.export(
+                model,
+                (),
+                kwargs=inputs,
+                dynamo=True,
+                external_data=False,
+                dynamic_shapes={name: {0: batch, 1: sequence} for name in inputs},
+                input_names=list(inputs),
+                output_names=["logits"],
+                opset_version=OPSET,
+                verbose=False,
+            )
+    except Exception as error:  # the exporter wraps whatever the model raised
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(f"{type(model).__name__} cannot be exported to ONNX: {reason}") from error
+    finally:
+        model.train(was_training)
+    traced: onnx.ModelProto = cast(torch.onnx.ONNXProgram, program).model_proto
+    # Shapes inferred by the exporter go stale when the graph is rewritten, and no runtime needs them.
+    del traced.graph.value_info[:]
+    return traced
+
+
+def quantize_graph(model: onnx.ModelProto, largest: int = FULL_RANGE) -> onnx.ModelProto:
+    """Return the graph with int8 weights: constant matrices in MatMul, constant tables in Gather.
+
+    The same operators as in the graphs written from the weights: DynamicQuantizeMatMul per output channel
+    and int8 rows with a scale each. Gemm stays as it is: the exporter writes it for the head alone. A
+    constant that something else uses too is kept beside its int8 form.
+    """
+    result = onnx.ModelProto()
+    result.CopyFrom(model)
+    graph = result.graph
+    tables = {x.name: x for x in graph.initializer if len(x.dims) == 2 and x.data_type == onnx.TensorProto.FLOAT}
+    added: dict[str, onnx.TensorProto] = {}
+    nodes: list[onnx.NodeProto] = []
+    for node in graph.node:
+        if node.op_type == "MatMul" and node.input[1] in tables:
+            nodes.append(_quantized_matmul(node, tables[node.input[1]], added, largest))
+        elif node.op_type == "Gather" and node.input[0] in tables and _axis(node) == 0:
+            nodes.extend(_quantized_gather(node, tables[node.input[0]], added))
+        else:
+            nodes.append(node)
+    used = {name for node in nodes for name in node.input}
+    constants = [*(x for x in graph.initializer if x.name in used), *added.values()]
+    # Copies: clearing the repeated fields frees what they hold.
+    nodes, constants = [_copy(node) for node in nodes], [_copy(constant) for constant in constants]
+    del graph.node[:], graph.initializer[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(constants)
+    if not any(opset.domain == CONTRIB for opset in result.opset_import):
+        result.opset_import.append(onnx.helper.make_opsetid(CONTRIB, 1))
+    return result
+
+
+def _quantized_matmul(
+    node: onnx.NodeProto, weight: onnx.TensorProto, added: dict[str, onnx.TensorProto], largest: int
+) -> onnx.NodeProto:
+    names = [f"{weight.name}.{part}" for part in ("int8", "scale", "zero_point")]
+    if names[0] not in added:
+        values, scale = quantize(numpy_helper.to_array(weight), axis=0, largest=largest)
+        for name, array in zip(names, (values, scale[0], np.zeros(scale.size, np.int8)), strict=True):
+            added[name] = numpy_helper.from_array(array, name)
+    return onnx.helper.make_node(
+        "DynamicQuantizeMatMul", [node.input[0], *names], list(node.output), node.name, domain=CONTRIB
+    )
+
+
+def _quantized_gather(
+    node: onnx.NodeProto, table: onnx.TensorProto, added: dict[str, onnx.TensorProto]
+) -> list[onnx.NodeProto]:
+    rows, scales = f"{table.name}.rows_int8", f"{table.name}.row_scale"
+    if rows not in added:
+        values, scale = quantize(numpy_helper.to_array(table), axis=1)
+        added[rows], added[scales] = (
+            numpy_helper.from_array(values, rows),
+            numpy_helper.from_array(scale, scales),
+        )
+    out, ids = node.output[0], node.input[1]
+    return [
+        onnx.helper.make_node("Gather", [rows, ids], [f"{out}.int8"]),
+        onnx.helper.make_node("Gather", [scales, ids], [f"{out}.scale"]),
+        onnx.helper.make_node("Cast", [f"{out}.int8"], [f"{out}.float"], to=onnx.TensorProto.FLOAT),
+        onnx.helper.make_node("Mul", [f"{out}.float", f"{out}.scale"], [out]),
+    ]
+
+
+def _axis(node: onnx.NodeProto) -> int:
+    return next((attribute.i for attribute in node.attribute if attribute.name == "axis"), 0)
+
+
+def _copy(message: onnx.NodeProto) -> onnx.NodeProto:
+    copy = type(message)()
+    copy.CopyFrom(message)
+    return copy
+
+
+def _example(model: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Return inputs to trace with, [2, 8]: ids, a mask and token types where the model knows several."""
+    ids = torch.ones(2, 8, dtype=torch.long, device=model.device)
+    inputs = {"input_ids": ids, "attention_mask": ids.clone()}
+    asks = "token_type_ids" in inspect.signature(model.forward).parameters
+    if asks and getattr(model.config, "type_vocab_size", 0) > 1:
+        inputs["token_type_ids"] = torch.zeros_like(ids)
+    return inputs
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Hide the exporter's warnings and log lines, which speak of its own inner workings."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)

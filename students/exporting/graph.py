@@ -1,0 +1,108 @@
+"""An ONNX graph under construction, with readable names, and how it becomes a file."""
+
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from pocketbert import __version__
+from pocketbert.errors import UserError
+
+CONTRIB = "com.microsoft"
+OPSET = 18
+IR_VERSION = 10
+LARGEST_FILE = 2**31 - 1
+"""Bytes: protobuf, and so a one-file ONNX model, ends at 2 GiB."""
+
+
+class Graph:
+    """Collects nodes and constants; every method returns the name of a tensor."""
+
+    def __init__(self) -> None:
+        self._nodes: list[onnx.NodeProto] = []
+        self._constants: dict[str, onnx.TensorProto] = {}
+        self._bytes = 0
+
+    def constant(self, name: str, values: np.ndarray) -> str:
+        """Add a constant; a name that is there already must hold the same values and is not stored twice."""
+        if name not in self._constants:
+            self._bytes += values.nbytes
+            refuse_too_large(self._bytes)
+            self._constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
+        return name
+
+    def integer(self, name: str, value: int) -> str:
+        """Add a constant int64 scalar."""
+        return self.constant(name, np.asarray(value, dtype=np.int64))
+
+    def integers(self, name: str, *values: int) -> str:
+        """Add a constant vector of int64, as shapes, axes and slice ends want it."""
+        return self.constant(name, np.asarray(values, dtype=np.int64))
+
+    def op(self, kind: str, inputs: Iterable[str], name: str, domain: str = "", **attributes: object) -> str:
+        """Add a node with one output, which carries the node's name; an empty input name means "left out"."""
+        return self.split_op(kind, inputs, (name,), domain, **attributes)[0]
+
+    def split_op(
+        self,
+        kind: str,
+        inputs: Iterable[str],
+        outputs: tuple[str, ...],
+        domain: str = "",
+        **attributes: object,
+    ) -> tuple[str, ...]:
+        """Add a node with several outputs."""
+        self._nodes.append(helper.make_node(kind, list(inputs), list(outputs), outputs[0], domain=domain, **attributes))
+        return outputs
+
+    def model(self, inputs: Iterable[str], output: str, classes: int) -> onnx.ModelProto:
+        """Return the model: int64 inputs [batch, sequence], one float32 output [batch, classes]."""
+        axes = ["batch", "sequence"]
+        graph = helper.make_graph(
+            self._nodes,
+            "pocketbert",
+            [helper.make_tensor_value_info(name, TensorProto.INT64, axes) for name in inputs],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", classes])],
+            list(self._constants.values()),
+        )
+        opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
+        return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
+
+
+def refuse_too_large(size: int) -> None:
+    """Raise UserError if `size` bytes do not fit into one ONNX file."""
+    if size > LARGEST_FILE:
+        raise UserError(
+            f"the ONNX file would need {size / 1e9:.1f} GB and one file can hold 2.1 GB: "
+            "export a smaller student, or the int8 form"
+        )
+
+
+def write_model(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write `model` with its metadata to `path`, atomically.
+
+    Args:
+        model: the model; its producer fields and metadata are replaced.
+        path: the file to write; missing folders are made.
+        metadata: text by key, kept in the file's `metadata_props`.
+    """
+    model.producer_name, model.producer_version = "pocketbert", __version__
+    del model.metadata_props[:]
+    helper.set_model_props(model, dict(metadata))
+    refuse_too_large(model.ByteSize())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(model.SerializeToString())
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,114 @@
+"""Run an ONNX classifier. Needs onnxruntime and NumPy alone."""
+
+import functools
+import logging
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from pocketbert.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+Encoding = Mapping[str, Sequence[int]]
+"""One tokenised text: `input_ids`, and what else the tokenizer gives, each of the same length."""
+
+
+def open_session(path: Path, threads: int | None = None) -> onnxruntime.InferenceSession:
+    """Open a file for the CPU.
+
+    Args:
+        path: the .onnx file.
+        threads: threads within an operator; None leaves the choice to onnxruntime (one a core). Waiting
+            threads do not spin: that would take the core from whatever else the machine does.
+
+    Raises:
+        UserError: no such file, or onnxruntime cannot load it.
+    """
+    if not path.is_file():
+        raise UserError(f"no such file: {path}")
+    if int8_saturates():
+        try:
+            return _create_session(path, threads, exact=True)
+        except Exception:  # onnxruntime's errors share no public base class
+            logger.warning("%s: int8 products may saturate on this processor", path)
+    try:
+        return _create_session(path, threads, exact=False)
+    except Exception as error:
+        raise UserError(f"{path} is not a model that onnxruntime can load: {str(error).splitlines()[0]}") from error
+
+
+def _create_session(path: Path, threads: int | None, *, exact: bool) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.inter_op_num_threads = 1
+    options.intra_op_num_threads = threads or 0
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.x64quantprecision", "1" if exact else "0")
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+@functools.cache
+def int8_saturates(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Tell whether sums of two uint8 x int8 products overflow int16 here: x86 without VNNI.
+
+    Such a processor gets onnxruntime's exact kernels; they would cost a third of the speed on one that has
+    VNNI. Where the kernel does not tell (no /proc/cpuinfo), the answer is no.
+    """
+    if platform.machine().lower() not in {"x86_64", "amd64"} or not cpuinfo.is_file():
+        return False
+    flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
+    return bool(flags) and "vnni" not in flags
+
+
+def run_onnx(
+    path: Path, encodings: Sequence[Encoding], batch_size: int = 32, threads: int | None = None
+) -> npt.NDArray[np.float32]:
+    """Return the logits [texts, classes] of a file, in the order of the texts.
+
+    Texts of similar length are batched together, so that little is padded. Int8 files quantise activations
+    with one scale a batch: their logits depend slightly on what shares the batch; `batch_size=1` is what a
+    device does.
+
+    Args:
+        path: the .onnx file; its inputs decide what is fed.
+        encodings: the tokenised texts; `attention_mask` and `token_type_ids` default to ones and zeros.
+        batch_size: texts a call.
+        threads: see `open_session`.
+
+    Raises:
+        UserError: no text, an unreadable file, or an input that neither the encodings nor a default provides.
+    """
+    if not encodings:
+        raise UserError("no text to run the model on: the list of encodings is empty")
+    session = open_session(path, threads)
+    order = np.argsort([len(encoding["input_ids"]) for encoding in encodings], kind="stable")
+    logits: list[npt.NDArray[np.float32]] = []
+    for start in range(0, len(order), batch_size):
+        chosen = [encodings[index] for index in order[start : start + batch_size]]
+        feed = {x.name: padded(chosen, x.name) for x in session.get_inputs()}
+        logits.append(session.run(["logits"], feed)[0])
+    sorted_logits = np.concatenate(logits)
+    result = np.empty_like(sorted_logits)
+    result[order] = sorted_logits
+    return result
+
+
+def padded(encodings: Sequence[Encoding], name: str, pad_token: int = 0) -> npt.NDArray[np.int64]:
+    """Return one input as int64 [texts, longest], padded on the right (the mask of the padding is 0)."""
+    longest = max(len(encoding["input_ids"]) for encoding in encodings)
+    result = np.full((len(encodings), longest), pad_token if name == "input_ids" else 0, dtype=np.int64)
+    for row, encoding in zip(result, encodings, strict=True):
+        row[: len(encoding["input_ids"])] = encoding[name] if name in encoding else _default(encoding, name)
+    return result
+
+
+def _default(encoding: Encoding, name: str) -> list[int]:
+    values = {"attention_mask": 1, "token_type_ids": 0}
+    if name not in values:
+        raise UserError(f"the model asks for the input '{name}', and the texts have: {', '.join(encoding)}")
+    return [values[name]] * len(encoding["input_ids"])

@@ -1,0 +1,184 @@
+"""Loads a teacher and tells whether its head fits the task."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from pocketbert.errors import UserError
+from pocketbert.files import sha256
+from teachers.sources import locate
+
+Kind = Literal["classification", "regression"]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A model with its tokenizer.
+
+    Attributes:
+        name: what the user called it.
+        folder: where its files are.
+        model: a sequence classification model with the task's number of outputs, in evaluation mode.
+        tokenizer: its fast tokenizer.
+        ready: whether its head was trained for these labels; if not, it must be fine-tuned first.
+        reason: one line on why it is ready or not.
+        weights_sha256: of its weight files' checksums.
+    """
+
+    name: str
+    folder: Path
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    ready: bool
+    reason: str
+    weights_sha256: str
+
+
+def load_teacher(name: str, kind: Kind, labels: Sequence[str]) -> Teacher:
+    """Load a teacher for a task.
+
+    Args:
+        name: a catalogue name, a folder or a Hub id.
+        kind: classification or regression.
+        labels: class names in id order; empty for regression.
+
+    Raises:
+        UserError: it can't be found or read, or has no fast tokenizer.
+    """
+    folder = locate(name)
+    config = _config(folder)
+    order, reason = _head_order(config, kind, labels)
+    model, missing = _load_model(folder, kind, labels, as_it_is=order is not None)
+    if order is not None and missing:
+        order, reason = None, f"its weights have no {missing[0]}"
+    if order is not None:
+        _reorder_outputs(model, order)
+    _set_labels(model, kind, labels)
+    return Teacher(
+        name=name,
+        folder=folder,
+        model=model.eval(),
+        tokenizer=load_tokenizer(folder),
+        ready=order is not None,
+        reason=reason,
+        weights_sha256=_weights_checksum(folder),
+    )
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load a fast tokenizer from a folder.
+
+    Raises:
+        UserError: the folder has none, or it has no padding token.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, ImportError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder} has no tokenizer that can be loaded ({reason}).") from None
+    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
+        raise UserError(f"{folder}: its tokenizer has no fast form or no padding token; tokenizer.json is needed.")
+    return tokenizer
+
+
+def _config(folder: Path) -> PreTrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder / 'config.json'} can't be read as a model's configuration ({reason}).") from None
+
+
+def _load_model(
+    folder: Path, kind: Kind, labels: Sequence[str], *, as_it_is: bool
+) -> tuple[PreTrainedModel, list[str]]:
+    """Return the model and the names of head weights that its file lacks."""
+    head = {} if as_it_is else {"num_labels": 1 if kind == "regression" else len(labels)}
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            use_safetensors=True,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=not as_it_is,
+            **head,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder} can't be loaded as a sequence classification model ({reason}).") from None
+    finally:
+        transformers_logging.set_verbosity(level)
+    encoder = [key for key in info["missing_keys"] if not _belongs_to_head(key)]
+    if encoder:
+        raise UserError(
+            f"{folder}: the weights of the encoder are incomplete (no {encoder[0]}, {len(encoder)} in all)."
+        )
+    return model, sorted(info["missing_keys"])
+
+
+def _belongs_to_head(key: str) -> bool:
+    return any(part in {"classifier", "pooler", "pre_classifier", "score"} for part in key.split("."))
+
+
+def _head_order(config: PreTrainedConfig, kind: Kind, labels: Sequence[str]) -> tuple[list[int] | None, str]:
+    """Return which output stands for each of the task's labels, or None with the reason."""
+    architecture = (config.architectures or ["no architecture"])[0]
+    if not architecture.endswith("ForSequenceClassification"):
+        return None, f"it is a {architecture}, without a classification head"
+    if kind == "regression":
+        return ([0], "it has one output") if config.num_labels == 1 else (None, "it is a classifier")
+    if config.num_labels != len(labels):
+        return None, f"its head has {config.num_labels} classes, the task {len(labels)}"
+    return _match_labels([str(config.id2label[i]) for i in range(config.num_labels)], labels)
+
+
+def _match_labels(theirs: Sequence[str], ours: Sequence[str]) -> tuple[list[int] | None, str]:
+    lowered = [label.lower() for label in theirs]
+    if sorted(lowered) == sorted(label.lower() for label in ours):
+        return [lowered.index(label.lower()) for label in ours], "its head has these labels"
+    generic = all(label.lower() == f"label_{i}" for i, label in enumerate(theirs))
+    numbered = all(label == str(i) for i, label in enumerate(ours))
+    if generic or numbered:
+        pairs = ", ".join(f"{theirs[i]} = {ours[i]}" for i in range(len(ours)))
+        return list(range(len(ours))), f"its head has as many classes, taken in this order: {pairs}"
+    return None, f"its head has other labels ({', '.join(theirs)})"
+
+
+def _reorder_outputs(model: PreTrainedModel, order: Sequence[int]) -> None:
+    if list(order) == list(range(len(order))):
+        return
+    linears = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
+    head = linears[-1]
+    if head.out_features != len(order):
+        raise UserError("the teacher's labels stand in another order than the data's and its head can't be re-ordered.")
+    with torch.no_grad():
+        head.weight.copy_(head.weight[list(order)].clone())
+        if head.bias is not None:
+            head.bias.copy_(head.bias[list(order)].clone())
+
+
+def _set_labels(model: PreTrainedModel, kind: Kind, labels: Sequence[str]) -> None:
+    model.config.problem_type = "regression" if kind == "regression" else "single_label_classification"
+    if labels:
+        model.config.id2label = dict(enumerate(labels))
+        model.config.label2id = {label: index for index, label in enumerate(labels)}
+
+
+def _weights_checksum(folder: Path) -> str:
+    return ",".join(sha256(file) for file in sorted(folder.glob("*.safetensors")))

