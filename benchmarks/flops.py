@@ -45,7 +45,7 @@ def counted_flops(model: PreTrainedModel, length: int = 128) -> int:
     attention, was_training = model.config._attn_implementation, model.training
     # The counter knows matrix products, not every fused attention kernel.
     model.set_attn_implementation("eager")
-    model.eval()
+    model.train(False)
     try:
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
             model(input_ids=ids, attention_mask=torch.ones_like(ids))

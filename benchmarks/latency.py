@@ -20,7 +20,7 @@ from rich.table import Table
 
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
-from students.exporting.running import open_session
+from students.exporting.running import check_length, open_session
 
 LENGTHS = (16, 32, 64, 128)
 SHORTEST_SAMPLE = 0.002
@@ -117,7 +117,7 @@ def measure(
     _check(files, lengths, batch, threads, rounds)
     sessions = {name: open_session(path, threads) for name, path in files.items()}
     for name, session in sessions.items():
-        _check_length(name, session, max(lengths))
+        check_length(session, name, max(lengths))
     cells = [_Cell(name, session, length, batch) for name, session in sessions.items() for length in lengths]
     visits = _samples_a_visit(cells, rounds)
     order = random.Random(0)  # noqa: S311  (an order, not a secret)
@@ -136,12 +136,6 @@ def _check(files: Mapping[str, Path], lengths: Sequence[int], batch: int, thread
     for name, value in (("length", min(lengths)), ("batch", batch), ("threads", threads), ("rounds", rounds)):
         if value < 1:
             raise UserError(f"{name} is {value}, and must be at least 1")
-
-
-def _check_length(name: str, session: onnxruntime.InferenceSession, length: int) -> None:
-    longest = session.get_modelmeta().custom_metadata_map.get("max_length")
-    if longest is not None and length > int(longest):
-        raise UserError(f"length {length} is too long for {name}, which reads at most {longest} tokens")
 
 
 def _feed(session: onnxruntime.InferenceSession, length: int, batch: int) -> Feed:
@@ -231,7 +225,8 @@ def main(
     """Measure ONNX files against each other, interleaved, on this machine's CPU."""
     try:
         names = _names(files)
-        with Progress(console=Console(stderr=True), transient=True) as bar:
+        terminal = Console(stderr=True)
+        with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
             task = bar.add_task("measuring")
             rows = measure(
                 names,

@@ -119,6 +119,8 @@ def _trained_view(run: Record) -> dict[str, object]:
         "copied": ", ".join(texts(run, "initialisation", "layers")),
         "alignment": texts(run, "alignment"),
         "panels": panels(run),
+        "controlled": any(records(seed, "control_history") for seed in records(run, "seeds")),
+        "several_seeds": len(records(run, "seeds")) > 1,
         "stages": tables.stages_table(run),
         "examples": [_example(example) for example in examples[:_MOST_EXAMPLES]],
         "examples_in_all": len(examples),

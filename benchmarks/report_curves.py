@@ -47,12 +47,7 @@ def _names(run: Record) -> list[tuple[str, str]]:
             losses = stages.setdefault(str(entry.get("stage") or "training"), {_TOTAL: None})
             losses.update((key, None) for key in entry if key not in _NOT_LOSSES)
     # With one objective the total is that objective again.
-    return [
-        (stage, loss)
-        for stage, losses in stages.items()
-        for loss in losses
-        if loss != _TOTAL or len(losses) != 2
-    ]
+    return [(stage, loss) for stage, losses in stages.items() for loss in losses if loss != _TOTAL or len(losses) != 2]
 
 
 def _curves(run: Record, stage: str, loss: str) -> Iterator[Curve]:

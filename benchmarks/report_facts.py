@@ -58,7 +58,7 @@ def records(tree: object, *path: str) -> Sequence[Record]:
 def texts(tree: object, *path: str) -> list[str]:
     """Return the list at `path` as strings; empty where there is none."""
     value = dig(tree, *path)
-    return [str(item) for item in value] if isinstance(value, list) else []
+    return [str(item) for item in value if item is not None] if isinstance(value, list) else []
 
 
 def metric_name(run: Record) -> str:

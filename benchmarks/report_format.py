@@ -73,14 +73,14 @@ def times(ratio: float | None) -> str:
 def share(ratio: float | None) -> str:
     """Return how big a part is of a whole that is `ratio` times as large: ``1/9``, ``42 %`` or ``1.3x``.
 
-    A fraction is only used where rounding its denominator changes the size by at most 6 %.
+    A fraction is only used where rounding its denominator changes what it says by at most 6 %.
     """
     if ratio is None:
         return MISSING
-    if ratio <= 0.995:
+    if ratio <= 1 / 1.005:  # up to half a percent larger still reads as 100 %
         return times(1 / ratio)
     whole = round(ratio)
-    if whole >= 2 and abs(ratio - whole) <= 0.06 * ratio:
+    if whole >= 2 and abs(ratio - whole) <= 0.06 * whole:
         return f"1/{whole}"
     return f"{100 / ratio:.0f} %"
 
@@ -125,10 +125,10 @@ def clip(text: str, limit: int = 280) -> str:
     folded = " ".join(text.split())
     if len(folded) <= limit:
         return folded
-    head = folded[: limit - 1]
-    at_word, _, last = head.rpartition(" ")
-    # A text without spaces (Chinese, a URL) has no word to cut at.
-    return f"{at_word if at_word and len(last) < limit // 4 else head} …"
+    at_word, _, last = folded[: limit - 1].rpartition(" ")
+    if at_word and len(last) < limit // 4:
+        return f"{at_word} …"
+    return f"{folded[: limit - 1]}…"  # no space near (Chinese, an address): there is no word to cut at
 
 
 def _three_digits(value: float) -> str:

@@ -116,9 +116,7 @@ def quality_table(run: Record) -> Table:
     metric = metric_name(run)
     measured = {who: value for who in _QUALITY_ROWS if isinstance(value := dig(run, "quality", who), dict)}
     others = list(
-        dict.fromkeys(
-            name for value in measured.values() for name in (value.get("metrics") or {}) if name != metric
-        )
+        dict.fromkeys(name for value in measured.values() for name in (value.get("metrics") or {}) if name != metric)
     )
     rows = [
         [
@@ -141,9 +139,7 @@ def comparison_table(run: Record) -> Table:
     for name, interval in (dig(run, "quality", "comparisons") or {}).items():
         if number(interval, "difference") is not None:
             title = name.replace("_minus_", " − ").replace("_", " ")
-            amount = Cell(
-                form.difference(metric, number(interval, "difference")), _interval(metric, interval, True)
-            )
+            amount = Cell(form.difference(metric, number(interval, "difference")), _interval(metric, interval, True))
             rows.append([Cell(title), amount, Cell(_VERDICTS[judge(interval)])])
     return Table(["difference", f"{_words(metric)}{form.unit(metric)}", "95 % interval"], rows)
 
@@ -161,8 +157,7 @@ def seeds_table(run: Record) -> Table:
     summary = dig(run, "summary_over_seeds")
     if len(rows) > 1 and summary:
         both = [
-            Cell(_mean(metric, dig(summary, who)), _spread(metric, dig(summary, who)))
-            for who in ("student", "control")
+            Cell(_mean(metric, dig(summary, who)), _spread(metric, dig(summary, who))) for who in ("student", "control")
         ]
         change_over = dig(summary, "difference") or {}
         p_value = number(change_over, "p_value")
@@ -181,7 +176,7 @@ def latency_table(run: Record) -> Table:
     rows: list[list[Cell]] = []
     groups = {}
     for length, of_length in groupby(ordered, key=lambda row: row.get("length")):
-        groups[len(rows)] = f"{length} tokens"
+        groups[len(rows)] = f"{form.plain(length)} tokens"
         teacher = number(latency(run, TEACHER_FILE, length), "p50_ms")
         rows += [
             [
@@ -269,9 +264,7 @@ def stages_table(run: Record) -> Table:
 
 def settings_table(values: object) -> list[tuple[str, str]]:
     """Return a flat mapping as pairs of texts, in its own order."""
-    return (
-        [(str(key), form.plain(value)) for key, value in values.items()] if isinstance(values, dict) else []
-    )
+    return [(str(key), form.plain(value)) for key, value in values.items()] if isinstance(values, dict) else []
 
 
 def _divergence(value: Record) -> str:

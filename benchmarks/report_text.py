@@ -105,10 +105,11 @@ def _control_interval(run: Record) -> tuple[Record, str, bool]:
 
 def _title(run: Record, variant: Variant) -> str:
     speed, size = speed_ratio(run, variant), size_ratio(run, variant)
-    costs = [f"{form.times(speed)} the speed"] if speed is not None else []
-    costs += [
-        f"{form.share(size)} of the size" if size and size > 0.995 else f"{form.share(size)} the size"
-    ] * (size is not None)
+    costs = []
+    if speed is not None:
+        costs.append(f"{form.times(speed)} the speed")
+    if size is not None:
+        costs.append(f"{form.share(size)}{' of' if size > 1 / 1.005 else ''} the size")
     kept = _kept(run, variant)
     if kept and costs:
         return f"{kept} at {' and '.join(costs)}"
@@ -137,9 +138,7 @@ def _detail(run: Record, variant: Variant) -> str:
         parts.append(f"{metric} {scores[0]} against {scores[1]}")
     length = stated_length(run, variant.file)
     if length is not None:
-        student, teacher = (
-            form.milliseconds(median_ms(run, name, length)) for name in (variant.file, TEACHER_FILE)
-        )
+        student, teacher = (form.milliseconds(median_ms(run, name, length)) for name in (variant.file, TEACHER_FILE))
         parts.append(f"{student} against {teacher} at {length} tokens ({conditions(run)})")
     sizes = [form.megabytes(file_bytes(run, name)) for name in (variant.file, TEACHER_FILE)]
     if form.MISSING not in sizes:
@@ -147,7 +146,7 @@ def _detail(run: Record, variant: Variant) -> str:
     if not parts:
         return ""
     passed_over = [other.title for other in VARIANTS if refused(run, other)]
-    note = f" The {' and '.join(passed_over)} export was refused." if passed_over else ""
+    note = "".join(f" The {title} export was refused." for title in passed_over)
     opening = f"The student as {variant.title} against the teacher in fp32"
     return f"{opening}: {'; '.join(parts)}.{_against_int8_teacher(run, variant)}{note}"
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +54,7 @@ def _attention(
     if collector is not None:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         collector.append(torch.matmul(query, key.transpose(-1, -2)) * scale)
-    result = sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **options)
-    return cast("tuple[Tensor, None]", result)
+    return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **options)
 
 
 AttentionInterface.register(IMPLEMENTATION, _attention)

@@ -24,7 +24,7 @@ from benchmarks.size import sizes
 from distill import exporting, pipeline, record
 from distill.config import TEACHER_TRAINING, RunConfig, claim_folder
 from distill.estimation import check_disk
-from distill.evaluation import Quality, quality
+from distill.evaluation import Quality, predict, quality
 from distill.pipeline import Run, Trained
 from distill.recipes.loading import load_recipe, validated
 from distill.recipes.schema import TrainingSettings
@@ -162,7 +162,7 @@ def _models(run: Run) -> dict[str, dict[str, Any]]:
 
 def _train(run: Run) -> tuple[list[Trained], list[Trained], np.ndarray]:
     weights: Weights = {name: tensor.detach().clone() for name, tensor in run.student.state_dict().items()}
-    start_logits = pipeline.predict(run.student, run.rows.evaluation, run.collator)
+    start_logits = predict(run.student, run.rows.evaluation, run.collator)
     students, controls = [], []
     for seed in range(run.config.seed, run.config.seed + run.config.seeds):
         students.append(pipeline.train_student(run, weights, seed))
@@ -205,7 +205,9 @@ def _cells(measured: Quality) -> list[str]:
 
 def _latency(files: dict[str, Path], request: Request, console: Console) -> dict[str, Any]:
     with _bar(console, "measuring latency") as advance:
-        rows = measure(files, request.lengths, 1, request.threads, request.rounds, advance)
+        rows = measure(
+            files, request.lengths, batch=1, threads=request.threads, rounds=request.rounds, progress=advance
+        )
     kept = ("length", "p50_ms", "p95_ms", "samples")
     return {
         "threads": request.threads,

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from distill.activations import LOGITS, Activations, capture, prepare
 from distill.objectives import Objective
+from pocketbert.devices import move
 
 
 class Distiller(nn.Module):
@@ -38,6 +39,7 @@ class Distiller(nn.Module):
         self._student_needs = frozenset[str]({LOGITS}).union(*needs)
         self._teacher_needs = frozenset[str]().union(*(o.needs for o in objectives.values() if o.teacher))
         prepare(student, self._student_needs)
+        student.requires_grad_(True)  # a teacher that is fine-tuned was frozen when it was last a teacher
         if teacher is not None:
             prepare(teacher, self._teacher_needs)
             teacher.eval().requires_grad_(False)
@@ -91,6 +93,6 @@ class Distiller(nn.Module):
             return Activations(logits=logits)
         teacher: PreTrainedModel = self.__dict__["teacher"]
         if teacher.device != inputs["input_ids"].device:
-            teacher.to(inputs["input_ids"].device)  # type: ignore[arg-type]  # mypy: transformers wraps `to`
+            move(teacher, inputs["input_ids"].device)
         with torch.no_grad():
             return capture(teacher, inputs, self._teacher_needs)

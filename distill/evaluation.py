@@ -61,7 +61,7 @@ def predict(model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, ba
     columns = [name for name in MODEL_INPUTS if name in rows.column_names]
     order = np.argsort(np.asarray(rows["length"][:]), kind="stable")
     inputs = rows.select_columns(columns)
-    logits = np.empty((len(rows), model.config.num_labels), dtype=np.float32)
+    logits = np.empty((len(rows), int(model.config.num_labels or 0)), dtype=np.float32)
     for start in range(0, len(order), batch_size):
         index = order[start : start + batch_size]
         batch = collator([inputs[int(i)] for i in index])

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS
-from distill.evaluation import predictions
+from distill.evaluation import predict, predictions
 from distill.metrics import METRICS
-from distill.pipeline import Logits, Run, predict
+from distill.pipeline import Logits, Run
+from pocketbert.devices import move
 from students.export import Parity, export_fp32, export_int8, parity, run_onnx
 
 
@@ -44,7 +45,7 @@ class Exported:
 
     def describe(self) -> str:
         """Say in one line what the file is, or why it was refused."""
-        drop = f"metric {-self.metric_drop:+.4f}, largest logit difference {self.parity['max_logit_difference']:.2g}"
+        drop = f"metric {0.0 - self.metric_drop:+.4f}, largest logit difference {self.parity['max_logit_difference']:.2g}"
         if self.refused:
             return f"{self.name}: refused and removed: {drop}, more than --max-drop {self.limit:g} allows"
         return f"{self.name}: {self.path}, {self.bytes / 1e6:.1f} MB, {drop}"
@@ -70,11 +71,13 @@ def _export(run: Run, name: str, model: PreTrainedModel, reference: Logits, path
     device = model.device
     write = export_int8 if path.stem.endswith("int8") else export_fp32
     metadata = {"recipe": run.config.recipe.name, "teacher": run.config.teacher, "data": run.data.fingerprint}
-    write(model.to("cpu"), path, metadata)
-    model.to(device)
+    move(model, "cpu")
+    write(model, path, metadata)
+    move(model, device)
     rows = run.rows.evaluation
     columns = rows.select_columns([column for column in MODEL_INPUTS if column in rows.column_names])
-    logits = run_onnx(path, columns.to_list())
+    # One row at a time, as a device does: int8 activations share one scale a batch, so neighbours would matter.
+    logits = run_onnx(path, columns.to_list(), batch_size=1 if path.stem.endswith("int8") else 32)
     result = Exported(
         name=name,
         path=path,

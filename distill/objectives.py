@@ -68,6 +68,10 @@ class HardLabels(Objective):
             return student.logits.sum() * 0.0
         return self._loss(student.logits, labels)
 
+    def describe(self) -> str:
+        """Say what is aligned."""
+        return "gold labels: " + ("squared error" if self._loss is losses.hard_values else "cross entropy")
+
 
 class SoftTargets(Objective):
     """Soft targets: divergence from the teacher's distribution (its value, for a regression).

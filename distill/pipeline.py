@@ -1,6 +1,7 @@
 """The order of a run: data, teacher, student, stages, evaluation. Every step finds its finished work again."""
 
 import logging
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,13 @@ from distill.recipes.schema import Recipe
 from distill.stages import (
     StageResult,
     asks_teacher,
-    best_device,
     build_distiller,
     plain_recipe,
     recipe_steps,
     run_recipe,
     stage_weights,
 )
+from pocketbert.devices import best_device, move
 from pocketbert.errors import DoesNotFit
 from pocketbert.files import fingerprint
 from students.building import build_student, load_student, save_student
@@ -242,7 +243,8 @@ def ready_teacher(run: Run) -> str:
         else:
             message = f"teacher fine-tuned earlier, reused from {found}"
         run.teacher.model.load_state_dict(load_student(adopt(found, run.folder)).state_dict())
-    run.teacher.model.to(best_device()).eval()
+    move(run.teacher.model, best_device())
+    run.teacher.model.eval()
     run.teacher_logits = predict(run.teacher.model, run.rows.evaluation, run.collator)
     return message
 
@@ -256,6 +258,8 @@ def _finetune(run: Run) -> Path:
     save_student(run.teacher.model, folder)
     run.teacher.tokenizer.save_pretrained(folder)
     mark_finetuned(folder, run.finetuning_key, {"seconds": results[0].seconds, "steps": results[0].steps})
+    for stage in folder.glob("[0-9][0-9]-*"):
+        shutil.rmtree(stage)
     return folder
 
 
@@ -264,7 +268,9 @@ def start_student(run: Run) -> Initialisation:
     if run.given_weights:
         return Initialisation(method="given", description=f"the weights of {run.config.student}", layers=())
     set_seed(run.config.seed)
-    teacher, student = run.teacher.model.to("cpu"), run.student.to("cpu")
+    teacher, student = run.teacher.model, run.student
+    move(teacher, "cpu")
+    move(student, "cpu")
     rows = run.rows.training.select(range(min(STATISTICS_ROWS, len(run.rows.training))))
     inputs = rows.select_columns([name for name in rows.column_names if name not in {"labels", "length"}])
     batches = [run.collator([inputs[i] for i in range(s, min(s + 64, len(inputs)))]) for s in range(0, len(inputs), 64)]

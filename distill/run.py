@@ -101,10 +101,7 @@ def _stopped(why: str) -> None:
 
 def _quiet() -> None:
     """Let our own messages through and keep libraries to errors."""
-    handler = RichHandler(console=console, show_time=False, show_level=False, show_path=False)
-    for name in ("distill", "teachers", "students", "benchmarks"):
-        logging.getLogger(name).setLevel(logging.INFO)
-        logging.getLogger(name).addHandler(handler)
+    logging.getLogger().addHandler(RichHandler(console=console, show_time=False, show_path=False))
     warnings.filterwarnings("ignore", category=UserWarning)
     warnings.filterwarnings("ignore", category=FutureWarning)
 

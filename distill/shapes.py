@@ -37,6 +37,6 @@ def shape_of(model: PreTrainedModel, name: str = "") -> ModelShape:
         hidden=config.hidden_size,
         embedding=config.hidden_size,
         heads=config.num_attention_heads,
-        outputs=config.num_labels,
+        outputs=int(config.num_labels or 0),
         regression=config.problem_type == "regression",
     )

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from datasets import Dataset
 from safetensors.torch import load_model, save_model
 from torch import nn
@@ -186,8 +185,3 @@ def _restore_dropout(rates: Sequence[tuple[nn.Dropout, float]]) -> None:
 def plain_recipe(name: str, training: TrainingSettings) -> Recipe:
     """Return the recipe of an ordinary fine-tuning: gold labels alone."""
     return Recipe(name=name, stages=(Stage(name="finetuning", objectives={"hard_labels": {}}, training=training),))
-
-
-def best_device() -> torch.device:
-    """Return the accelerator where there is one, else the CPU."""
-    return torch.accelerator.current_accelerator() or torch.device("cpu")

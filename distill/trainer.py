@@ -63,7 +63,7 @@ class DistillTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self.add_callback(StageProgress(title))
 
-    def compute_loss(  # type: ignore[override]  # mypy: the parent is untyped in places
+    def compute_loss(
         self,
         model: nn.Module,
         inputs: dict[str, Tensor],

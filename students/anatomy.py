@@ -161,7 +161,6 @@ def _bert_head(model: PreTrainedModel) -> tuple[HeadStep, ...]:
 
 def _distilbert(model: PreTrainedModel) -> Anatomy:
     encoder: Any = model.base_model
-    first = getattr(model, "pre_classifier", None)
     return Anatomy(
         family="distilbert",
         word_embeddings=encoder.embeddings.word_embeddings,
@@ -172,8 +171,15 @@ def _distilbert(model: PreTrainedModel) -> Anatomy:
         position_offset=0,
         layers=tuple(_distilbert_layer(layer) for layer in encoder.transformer.layer),
         activation=model.config.activation,
-        head=() if first is None else (HeadStep(first, "relu"), HeadStep(model.classifier, "")),
+        head=_distilbert_head(model),
     )
+
+
+def _distilbert_head(model: PreTrainedModel) -> tuple[HeadStep, ...]:
+    whole: Any = model
+    if not hasattr(whole, "pre_classifier"):
+        return ()
+    return HeadStep(whole.pre_classifier, "relu"), HeadStep(whole.classifier, "")
 
 
 def _distilbert_layer(module: nn.Module) -> Layer:

@@ -1,6 +1,5 @@
 """Loads a teacher and tells whether its head fits the task."""
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from pocketbert.files import sha256
 from teachers.sources import locate
 
 Kind = Literal["classification", "regression"]
-log = logging.getLogger(__name__)
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model")
 
 
 @dataclass(frozen=True)
@@ -85,6 +84,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     Raises:
         UserError: the folder has none, or it has no padding token.
     """
+    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
+        raise UserError(f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}).")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder)
     except (OSError, ValueError, ImportError) as error:
@@ -97,7 +98,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 def _config(folder: Path) -> PreTrainedConfig:
     try:
-        return AutoConfig.from_pretrained(folder)
+        config: PreTrainedConfig = AutoConfig.from_pretrained(folder)
+        return config
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder / 'config.json'} can't be read as a model's configuration ({reason}).") from None
@@ -145,7 +147,8 @@ def _head_order(config: PreTrainedConfig, kind: Kind, labels: Sequence[str]) -> 
         return ([0], "it has one output") if config.num_labels == 1 else (None, "it is a classifier")
     if config.num_labels != len(labels):
         return None, f"its head has {config.num_labels} classes, the task {len(labels)}"
-    return _match_labels([str(config.id2label[i]) for i in range(config.num_labels)], labels)
+    names = {int(index): str(label) for index, label in (config.id2label or {}).items()}
+    return _match_labels([names[index] for index in sorted(names)], labels)
 
 
 def _match_labels(theirs: Sequence[str], ours: Sequence[str]) -> tuple[list[int] | None, str]:

@@ -12,9 +12,9 @@ from distill.data.tables import Table
 from pocketbert.errors import UserError
 
 LABEL_NAMES = (
-    "label labels score target class category gold_label quality rating stars sentiment similarity intent emotion "
-    "topic is_duplicate answer y"
-).split()
+    *("label", "labels", "score", "target", "class", "category", "gold_label", "quality", "rating", "stars"),
+    *("sentiment", "similarity", "intent", "emotion", "topic", "is_duplicate", "answer", "y"),
+)
 PAIR_NAMES = (
     ("sentence1", "sentence2"),
     ("text1", "text2"),
@@ -27,7 +27,10 @@ PAIR_NAMES = (
     ("query", "passage"),
     ("#1 string", "#2 string"),
 )
-TEXT_NAMES = "sentence text review comment content document tweet message utterance question title description".split()
+TEXT_NAMES = (
+    *("sentence", "text", "review", "comment", "content", "document", "tweet", "message", "utterance", "question"),
+    *("title", "description"),
+)
 IDENTIFIERS = re.compile(r"^(id|idx|index|guid|uid|uuid|.*[_ #-]id|#\d id|)$")
 ROWS_LOOKED_AT = 1000
 
@@ -114,7 +117,7 @@ def _find_texts(table: Table, label: str) -> tuple[tuple[str, ...], str]:
 
 
 def _is_text(table: Table, name: str) -> bool:
-    """Whether a column holds strings that are not all numbers, single words repeated, or identifiers."""
+    """Whether a column holds strings of more than one word and is no identifier."""
     column = table.data[name]
     if IDENTIFIERS.match(name.lower()) or not is_string(column.type):
         return False

@@ -75,7 +75,9 @@ def _open_folder(folder: Path) -> Source:
 
 
 def _read(files: list[Path]) -> Table:
-    if len({SHARD.search(file.stem) is None for file in files}) > 1 or (len(files) > 1 and not SHARD.search(files[0].stem)):
+    if len({SHARD.search(file.stem) is None for file in files}) > 1 or (
+        len(files) > 1 and not SHARD.search(files[0].stem)
+    ):
         raise UserError(f"{files[0].parent} holds {_names(files)}, which are the same split: keep one of them.")
     return joined([read_table(file) for file in files])
 

@@ -31,12 +31,20 @@ def read_parquet(path: Path) -> Table:
 
 def arrow_table(name: str, data: pa.Table) -> Table:
     """Wrap an Arrow table: dictionaries become plain values, declared class names are kept."""
-    features = Features.from_arrow_schema(data.schema)
+    names = _class_names(data.schema)
     for index, column in enumerate(data.schema):
         if pa.types.is_dictionary(column.type):
             data = data.set_column(index, column.name, data[column.name].cast(column.type.value_type))
-    names = {key: tuple(value.names) for key, value in features.items() if isinstance(value, ClassLabel)}
+        elif pa.types.is_string_view(column.type):
+            data = data.set_column(index, column.name, data[column.name].cast(pa.string()))
     return Table(name, data, None, names)
+
+
+def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
+    if b"huggingface" not in (schema.metadata or {}):
+        return {}
+    features = Features.from_arrow_schema(schema)
+    return {name: tuple(value.names) for name, value in features.items() if isinstance(value, ClassLabel)}
 
 
 def read_txt(path: Path, column: str) -> Table:

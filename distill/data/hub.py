@@ -3,17 +3,15 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Thread
 from typing import Any
-from unittest.mock import patch
 
 import datasets
 from datasets import Dataset, DatasetDict, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
-from huggingface_hub.utils import get_session
+from huggingface_hub.utils import get_session, httpx  # type: ignore[attr-defined]
 
 from distill.data.folders import EVALUATION_NAMES, TRAIN_NAMES, Source
 from distill.data.formats import arrow_table
@@ -65,7 +63,7 @@ def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
     def ask() -> None:
         try:
             answers.append(get_session().head(constants.ENDPOINT, timeout=seconds).status_code < 500)
-        except Exception:  # noqa: BLE001  (whatever it is, the Hub did not answer)
+        except Exception:  # whatever it is, the Hub did not answer
             answers.append(False)
 
     thread = Thread(target=ask, daemon=True)
@@ -78,14 +76,16 @@ def _load(source: str, online: bool) -> Mapping[str, Dataset]:
     for name, config in _candidates(source):
         try:
             return _splits(load_dataset(name if online else _snapshot(name), config))
-        except (DatasetNotFoundError, FileNotFoundError, ConnectionError):
+        except (ConnectionError, httpx.TransportError):
+            online = False  # it answered once and is gone now
+        except (DatasetNotFoundError, OSError):
             continue
         except (ValueError, RuntimeError) as error:
             raise UserError(f"Hub dataset '{source}' can't be loaded: {_one_line(error)}") from None
     if online:
         raise UserError(f"no dataset '{source}' on the Hub (or it needs a login): check the id, or give a local path.")
     raise UserError(
-        f"'{source}' is no file or folder, and the Hub can't be reached (nor is it in the Hub's cache on this machine): "
+        f"'{source}' is no file or folder, and the Hub can't be reached (nor is it in its cache on this machine): "
         "take --data apidocs, which needs no network, or a local path."
     )
 
@@ -105,10 +105,10 @@ def _snapshot(name: str) -> str:
         return name
 
 
-def _splits(loaded: Any) -> Mapping[str, Dataset]:  # noqa: ANN401  (load_dataset's many results)
+def _splits(loaded: Any) -> dict[str, Dataset]:  # noqa: ANN401  (load_dataset's many results)
     if not isinstance(loaded, DatasetDict):
         raise ValueError("it has no named splits.")
-    return loaded
+    return dict(loaded)
 
 
 def _rows(dataset: Dataset) -> Any:  # noqa: ANN401  (pyarrow has no types)
@@ -121,11 +121,14 @@ def _one_line(error: Exception) -> str:
 
 @contextmanager
 def _offline(wanted: bool) -> Iterator[None]:
-    if not wanted:
+    """Set the switch that the environment variable HF_HUB_OFFLINE sets when both libraries are imported."""
+    before = datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE
+    if wanted:
+        datasets.config.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE = True
+    try:
         yield
-        return
-    with patch.object(datasets.config, "HF_HUB_OFFLINE", True), patch.object(constants, "HF_HUB_OFFLINE", True):
-        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE, constants.HF_HUB_OFFLINE = before
 
 
 @contextmanager
@@ -136,8 +139,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         datasets.utils.logging.set_verbosity(before)
-
-
-def local_cache() -> Path:
-    """Return the folder of the Hub's file cache."""
-    return Path(constants.HF_HUB_CACHE)

@@ -41,7 +41,7 @@ def _lowest_of_each_class(train: Split, count: int) -> NDArray[np.int64]:
 def _quotas(sizes: NDArray[np.int64], count: int) -> NDArray[np.int64]:
     """Share `count` out as the sizes are (largest remainders), at least one each."""
     exact = sizes * count / sizes.sum()
-    quotas = np.maximum(np.floor(exact).astype(np.int64), 1)
+    quotas: NDArray[np.int64] = np.maximum(np.floor(exact).astype(np.int64), 1)
     while quotas.sum() < count:
         quotas[np.argmax(np.where(quotas < sizes, exact - quotas, -np.inf))] += 1
     while quotas.sum() > count:

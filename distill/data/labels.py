@@ -104,19 +104,21 @@ def _read_values(table: Table, column: str) -> _Values:
         raise UserError(
             f"{table.name}: column '{column}' holds lists or objects, not labels: name another label_column."
         )
-    written = [_written(value) for value in (coded := data.combine_chunks().dictionary_encode()).dictionary.to_pylist()]
-    distinct = tuple(dict.fromkeys(written))
-    positions = np.array([distinct.index(value) for value in written], dtype=np.int64)
+    data = data.cast(pa.string()) if pa.types.is_null(data.type) else data
+    coded = data.combine_chunks().dictionary_encode()
+    written = [_written(value) for value in coded.dictionary.to_pylist()]
+    position = {value: number for number, value in enumerate(dict.fromkeys(written))}
+    positions = np.array([position[value] for value in written], dtype=np.int64)
     codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     missing = np.isin(codes, [-1, *(number for number, value in enumerate(written) if not value)])
     if table.class_names.get(column):
         missing |= np.isin(codes, [number for number, value in enumerate(written) if value.startswith("-")])
     if missing.any():
         raise UserError(
-            f"{table.where(int(np.argmax(missing)))}: no label in column '{column}' ({int(missing.sum()):,} such rows): "
+            f"{table.where(int(np.argmax(missing)))}: no label in column '{column}' ({missing.sum():,} such rows): "
             "give them labels, or move them to a file for unlabelled text."
         )
-    return _Values(table, column, distinct, positions[codes])
+    return _Values(table, column, tuple(position), positions[codes])
 
 
 def _written(value: object) -> str:

@@ -1,6 +1,7 @@
 """Rows of one split in the project's columns, with a hash of each row's text to choose rows by."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ import pyarrow.compute as pc
 from datasets import Dataset
 from numpy.typing import NDArray
 
-from distill.data.columns import Columns, is_string
+from distill.data.columns import Columns
 from distill.data.labels import LabelCoding, encode_labels
 from distill.data.tables import Table
 from distill.data.tasks import LABEL, TEXT, TEXT_PAIR
@@ -86,6 +87,11 @@ def make_split(table: Table, texts: tuple[str, ...], label: str | None, coding: 
     return Split(data, _hashes(data), int((~full).sum()))
 
 
+def joined_splits(splits: Sequence[Split]) -> Split:
+    """Return the rows of several splits with the same columns as one."""
+    return Split(pa.concat_tables([split.data for split in splits]), np.concatenate([split.hashes for split in splits]))
+
+
 def split_off(rows: Split, name: str, columns: Columns) -> tuple[Split, Split]:
     """Split about a tenth off by the texts' hash, so that equal texts stay on one side.
 
@@ -105,7 +111,7 @@ def _texts(table: Table, column: str) -> pa.ChunkedArray:
     values = table.data[column]
     if pa.types.is_nested(values.type):
         raise UserError(f"{table.name}: column '{column}' holds lists or objects, not text: name another text_columns.")
-    if not is_string(values.type) or not pa.types.is_string(values.type):
+    if not pa.types.is_string(values.type):
         values = values.cast(pa.string())
     return pc.utf8_trim_whitespace(pc.fill_null(values, ""))
 

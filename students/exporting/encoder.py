@@ -41,8 +41,8 @@ def write_classifier(model: PreTrainedModel, precision: Callable[[Graph], Precis
         several times slower on a CPU than Add and LayerNormalization.
     """
     graph = Graph()
-    _Writer(graph, precision(graph), model).write()
-    return graph.model(input_names(model), "logits", model.config.num_labels)
+    writer = _Writer(graph, precision(graph), model)
+    return graph.model(input_names(model), writer.write(), writer.parts.head[-1].linear.out_features)
 
 
 class _Writer:

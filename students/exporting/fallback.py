@@ -1,5 +1,6 @@
 """Every other family: torch's exporter for float32, and a rewrite of its graph for int8."""
 
+import hashlib
 import inspect
 import logging
 import warnings
@@ -35,7 +36,7 @@ def trace_classifier(model: PreTrainedModel) -> onnx.ModelProto:
     inputs = _example(model)
     batch, sequence = torch.export.Dim("batch"), torch.export.Dim("sequence", max=longest_text(model))
     was_training = model.training
-    model.eval()
+    model.train(False)
     try:
         with _silence():
             program = torch.onnx.export(
@@ -58,6 +59,7 @@ def trace_classifier(model: PreTrainedModel) -> onnx.ModelProto:
     traced: onnx.ModelProto = cast(torch.onnx.ONNXProgram, program).model_proto
     # Shapes inferred by the exporter go stale when the graph is rewritten, and no runtime needs them.
     del traced.graph.value_info[:]
+    _merge_equal_constants(traced.graph)
     return traced
 
 
@@ -91,6 +93,20 @@ def quantize_graph(model: onnx.ModelProto, largest: int = FULL_RANGE) -> onnx.Mo
     if not any(opset.domain == CONTRIB for opset in result.opset_import):
         result.opset_import.append(onnx.helper.make_opsetid(CONTRIB, 1))
     return result
+
+
+def _merge_equal_constants(graph: onnx.GraphProto) -> None:
+    """Store equal constants once: the exporter copies weights that layers share (albert) when it transposes them."""
+    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    renamed: dict[str, str] = {}
+    for constant in graph.initializer:
+        digest = hashlib.sha256(numpy_helper.to_array(constant).tobytes()).digest()
+        renamed[constant.name] = first.setdefault((constant.data_type, tuple(constant.dims), digest), constant.name)
+    for node in graph.node:
+        node.input[:] = [renamed.get(name, name) for name in node.input]
+    kept = [_copy(constant) for constant in graph.initializer if renamed[constant.name] == constant.name]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
 
 
 def _quantized_matmul(

@@ -4,6 +4,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from onnx import TensorProto
 from torch import nn
 
@@ -21,7 +22,7 @@ ACTIVATIONS = {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "si
 _TANH_GELU = {"gelu_new", "gelu_fast", "gelu_pytorch_tanh"}
 
 
-def array(tensor: nn.Parameter) -> FloatArray:
+def array(tensor: torch.Tensor) -> FloatArray:
     """Return a parameter's values as float32, whatever device and precision it has."""
     return np.asarray(tensor.detach().float().cpu().numpy())
 

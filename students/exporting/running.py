@@ -1,8 +1,5 @@
 """Run an ONNX classifier. Needs onnxruntime and NumPy alone."""
 
-import functools
-import logging
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,8 +8,6 @@ import numpy.typing as npt
 import onnxruntime
 
 from pocketbert.errors import UserError
-
-logger = logging.getLogger(__name__)
 
 Encoding = Mapping[str, Sequence[int]]
 """One tokenised text: `input_ids`, and what else the tokenizer gives, each of the same length."""
@@ -31,38 +26,17 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     """
     if not path.is_file():
         raise UserError(f"no such file: {path}")
-    if int8_saturates():
-        try:
-            return _create_session(path, threads, exact=True)
-        except Exception:  # onnxruntime's errors share no public base class
-            logger.warning("%s: int8 products may saturate on this processor", path)
-    try:
-        return _create_session(path, threads, exact=False)
-    except Exception as error:
-        raise UserError(f"{path} is not a model that onnxruntime can load: {str(error).splitlines()[0]}") from error
-
-
-def _create_session(path: Path, threads: int | None, *, exact: bool) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.inter_op_num_threads = 1
     options.intra_op_num_threads = threads or 0
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.x64quantprecision", "1" if exact else "0")
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-@functools.cache
-def int8_saturates(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Tell whether sums of two uint8 x int8 products overflow int16 here: x86 without VNNI.
-
-    Such a processor gets onnxruntime's exact kernels; they would cost a third of the speed on one that has
-    VNNI. Where the kernel does not tell (no /proc/cpuinfo), the answer is no.
-    """
-    if platform.machine().lower() not in {"x86_64", "amd64"} or not cpuinfo.is_file():
-        return False
-    flags = next((line for line in cpuinfo.read_text().splitlines() if line.startswith("flags")), "")
-    return bool(flags) and "vnni" not in flags
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    # onnxruntime's errors share no public base class.
+    except Exception as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{path} is not a model that onnxruntime can load: {reason}") from error
 
 
 def run_onnx(
@@ -86,16 +60,25 @@ def run_onnx(
     if not encodings:
         raise UserError("no text to run the model on: the list of encodings is empty")
     session = open_session(path, threads)
+    check_length(session, path.name, max(len(encoding["input_ids"]) for encoding in encodings))
+    pad_token = int(session.get_modelmeta().custom_metadata_map.get("pad_token_id", 0))
     order = np.argsort([len(encoding["input_ids"]) for encoding in encodings], kind="stable")
     logits: list[npt.NDArray[np.float32]] = []
     for start in range(0, len(order), batch_size):
         chosen = [encodings[index] for index in order[start : start + batch_size]]
-        feed = {x.name: padded(chosen, x.name) for x in session.get_inputs()}
+        feed = {x.name: padded(chosen, x.name, pad_token) for x in session.get_inputs()}
         logits.append(session.run(["logits"], feed)[0])
     sorted_logits = np.concatenate(logits)
     result = np.empty_like(sorted_logits)
     result[order] = sorted_logits
     return result
+
+
+def check_length(session: onnxruntime.InferenceSession, name: str, length: int) -> None:
+    """Raise UserError if a text of `length` tokens is longer than the file says it can read."""
+    longest = session.get_modelmeta().custom_metadata_map.get("max_length")
+    if longest is not None and length > int(longest):
+        raise UserError(f"{name} reads at most {longest} tokens, and a text has {length}: truncate it")
 
 
 def padded(encodings: Sequence[Encoding], name: str, pad_token: int = 0) -> npt.NDArray[np.int64]:

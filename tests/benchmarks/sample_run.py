@@ -30,9 +30,7 @@ def history(stage: str, steps: int, every: int, seed: int = 0, **losses: float) 
     return entries
 
 
-def model(
-    name: str, layers: int, hidden: int, feed_forward: int, sizes: tuple[int, int, int]
-) -> dict[str, Any]:
+def model(name: str, layers: int, hidden: int, feed_forward: int, sizes: tuple[int, int, int]) -> dict[str, Any]:
     return {
         "name": name,
         "architecture": "bert",
@@ -116,9 +114,7 @@ def _seed(number: int, shift: float) -> dict[str, Any]:
             {"name": "task", "seconds": 300.1, "steps": 2105, "resumed": number == 1},
         ],
         "history": [
-            *history(
-                "layers", 1052, 50, number, hidden_states=1.9 + shift, attention_scores=0.7, embeddings=0.012
-            ),
+            *history("layers", 1052, 50, number, hidden_states=1.9 + shift, attention_scores=0.7, embeddings=0.012),
             *history("task", 2105, 50, number, soft_targets=0.44 + shift, hard_labels=0.61),
         ],
         "control_history": [*history("task", 2105, 50, number, hard_labels=0.66)],
@@ -200,12 +196,8 @@ def classification_run() -> dict[str, Any]:
         "seeds": [_seed(0, 0.0), _seed(1, 0.006), _seed(2, -0.003)],
         "quality": {
             "teacher": score("accuracy", 0.9014, 0.8807, 0.9209, calibration_error=0.0411),
-            "student": score(
-                "accuracy", 0.8853, 0.8635, 0.9071, agreement=0.9438, kl=0.0617, calibration_error=0.0312
-            ),
-            "control": score(
-                "accuracy", 0.8716, 0.8486, 0.8945, agreement=0.9151, kl=0.1438, calibration_error=0.0672
-            ),
+            "student": score("accuracy", 0.8853, 0.8635, 0.9071, agreement=0.9438, kl=0.0617, calibration_error=0.0312),
+            "control": score("accuracy", 0.8716, 0.8486, 0.8945, agreement=0.9151, kl=0.1438, calibration_error=0.0672),
             "student_fp32_onnx": score(
                 "accuracy", 0.8853, 0.8635, 0.9071, agreement=0.9438, kl=0.0617, calibration_error=0.0312
             ),
@@ -299,8 +291,7 @@ def regression_run() -> dict[str, Any]:
         | {"control": None, "comparisons": {"student_minus_teacher": change, "student_minus_control": None}},
         "summary_over_seeds": None,
         "artefacts": artefacts,
-        "latency": run["latency"]
-        | {"rows": [row for row in run["latency"]["rows"] if row["model"] != "student int8"]},
+        "latency": run["latency"] | {"rows": [row for row in run["latency"]["rows"] if row["model"] != "student int8"]},
         "disagreements": [
             {
                 "text": "A man is playing a flute.",

@@ -122,5 +122,7 @@ def test_padding_changes_nothing(name):
 @pytest.mark.parametrize("name", TOKEN_LOSSES)
 def test_a_batch_of_padding_alone_is_zero_and_finite(name):
     ours, _, shape = TOKEN_LOSSES[name]
-    value = ours(torch.ones(shape), torch.zeros(shape), torch.zeros(shape[0], shape[2] if len(shape) == 4 else shape[1]))
+    value = ours(
+        torch.ones(shape), torch.zeros(shape), torch.zeros(shape[0], shape[2] if len(shape) == 4 else shape[1])
+    )
     assert value.item() == 0

@@ -28,9 +28,7 @@ def cross_entropy(logits, labels):
 
 def tinybert_hidden(student, teacher, lengths):
     """Equation 8 over real tokens: mean of squared differences of all their features."""
-    squares = [
-        (student[b][i] - teacher[b][i]) ** 2 for b, length in enumerate(lengths) for i in range(length)
-    ]
+    squares = [(student[b][i] - teacher[b][i]) ** 2 for b, length in enumerate(lengths) for i in range(length)]
     return float(np.concatenate(squares).mean())
 
 

@@ -1,0 +1,30 @@
+# The two commands of the README: `make demo` and `make test`. `make check` lints and types.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: demo test fast check clean
+
+$(INSTALLED): setup.cfg constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[demo,test,check]'
+	touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python -m distill.run --teacher minilm --student tiny --data apidocs --control --out runs/demo \
+	  --train-rows 8000 --teacher-set epochs=2 --set training.epochs=3
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+fast: $(INSTALLED)
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf .venv runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache

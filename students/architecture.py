@@ -1,0 +1,78 @@
+"""The sizes of a student, checked."""
+
+from dataclasses import dataclass, fields
+
+from pocketbert.errors import UserError, unknown
+from students.anatomy import FAMILIES
+
+AUTO = "auto"
+SIZES = ("layers", "hidden", "heads", "feed_forward")
+
+
+@dataclass(frozen=True)
+class StudentSpec:
+    """What a student looks like; vocabulary, positions and labels are the teacher's.
+
+    Attributes:
+        name: what to call it.
+        layers: encoder layers.
+        hidden: width of the hidden states.
+        heads: attention heads per layer; they must divide `hidden`.
+        feed_forward: width inside the feed-forward blocks.
+        family: bert, roberta, electra, distilbert, or "auto": the teacher's if it is one of these, else bert.
+        description: where the sizes come from.
+
+    Raises:
+        UserError: a size is not a positive integer, the heads do not divide the width, or the family is unknown.
+    """
+
+    name: str
+    layers: int
+    hidden: int
+    heads: int
+    feed_forward: int
+    family: str = AUTO
+    description: str = ""
+
+    def __post_init__(self) -> None:
+        for size in SIZES:
+            value = getattr(self, size)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UserError(f"student {self.name}: {size}={value} must be a whole number of at least 1.")
+        if self.hidden % self.heads:
+            nearest = " or ".join(str(heads) for heads in nearest_heads(self.hidden, self.heads))
+            raise UserError(
+                f"student {self.name}: heads={self.heads} does not divide hidden={self.hidden}: take heads={nearest}."
+            )
+        if self.family not in (AUTO, *FAMILIES):
+            raise unknown("student family", self.family, (AUTO, *FAMILIES))
+
+    @property
+    def sizes(self) -> str:
+        """Layers x width/heads/feed-forward."""
+        return f"{self.layers}x{self.hidden}/{self.heads}/{self.feed_forward}"
+
+
+FIELDS = tuple(field.name for field in fields(StudentSpec) if field.name not in {"name", "description"})
+"""What a user may set: the sizes and the family."""
+
+
+def divisors(number: int) -> list[int]:
+    """Return the divisors of a positive number, smallest first."""
+    return [i for i in range(1, number + 1) if number % i == 0]
+
+
+def nearest_heads(hidden: int, heads: int) -> list[int]:
+    """Return the head counts next below and above `heads` that divide `hidden`."""
+    below = [x for x in divisors(hidden) if x < heads]
+    above = [x for x in divisors(hidden) if x > heads]
+    return below[-1:] + above[:1]
+
+
+def usual_heads(hidden: int) -> int:
+    """Return a head count for a width: 12 with heads of 24 to 64, as BERT-base has, else heads of 64 or about 32."""
+    if hidden % 12 == 0 and 24 <= hidden // 12 <= 64:
+        return 12
+    if hidden % 64 == 0:
+        return hidden // 64
+    return min(divisors(hidden), key=lambda heads: abs(hidden / heads - 32))

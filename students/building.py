@@ -1,0 +1,160 @@
+"""Students made from their sizes, written to disk and read back, as ordinary Hugging Face folders."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    PreTrainedConfig,
+    PreTrainedModel,
+    RobertaConfig,
+)
+
+from pocketbert.errors import UserError
+from students.anatomy import FAMILIES
+from students.architecture import AUTO, StudentSpec
+
+_AUTO: Any = AutoModelForSequenceClassification  # its methods are untyped
+_CONFIGS: dict[str, type[PreTrainedConfig]] = {
+    "bert": BertConfig,
+    "roberta": RobertaConfig,
+    "electra": ElectraConfig,
+    "distilbert": DistilBertConfig,
+}
+_HEAD_DROPOUT = ("seq_classif_dropout", "classifier_dropout", "hidden_dropout_prob")
+
+
+def build_student(spec: StudentSpec, teacher: PreTrainedModel) -> PreTrainedModel:
+    """Return a sequence classifier of the student's sizes with random weights.
+
+    Args:
+        spec: sizes and family.
+        teacher: gives vocabulary, positions, token types, labels, problem type, dropout and activation; any family.
+    """
+    config = student_config(spec, teacher.config)
+    model: PreTrainedModel = _AUTO.from_config(config)
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
+
+
+def student_config(spec: StudentSpec, teacher: PreTrainedConfig) -> PreTrainedConfig:
+    """Return the configuration of a student for a teacher's configuration."""
+    family = family_of(spec, teacher)
+    common = {
+        "vocab_size": teacher.vocab_size,
+        "initializer_range": getattr(teacher, "initializer_range", 0.02),
+        "id2label": teacher.id2label,
+        "label2id": teacher.label2id,
+        "problem_type": teacher.problem_type,
+    }
+    common |= {
+        name: getattr(teacher, name)
+        for name in ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
+        if getattr(teacher, name, None) is not None
+    }
+    return _CONFIGS[family](**common, **_settings(family, spec, teacher))
+
+
+def family_of(spec: StudentSpec, teacher: PreTrainedConfig) -> str:
+    """Return the student's family: the one asked for, else the teacher's where students come in it, else bert."""
+    if spec.family != AUTO:
+        return spec.family
+    return teacher.model_type if teacher.model_type in FAMILIES else "bert"
+
+
+def _settings(family: str, spec: StudentSpec, teacher: PreTrainedConfig) -> dict[str, Any]:
+    """Return the fields that families name differently."""
+    positions = usable_positions(teacher)
+    if family == "distilbert":
+        return {
+            "n_layers": spec.layers,
+            "dim": spec.hidden,
+            "n_heads": spec.heads,
+            "hidden_dim": spec.feed_forward,
+            "max_position_embeddings": positions,
+            "dropout": _first(teacher, 0.1, "hidden_dropout_prob", "dropout"),
+            "attention_dropout": _first(teacher, 0.1, "attention_probs_dropout_prob", "attention_dropout"),
+            "seq_classif_dropout": _first(teacher, 0.1, *_HEAD_DROPOUT),
+            "activation": _activation(teacher),
+        }
+    settings = {
+        "num_hidden_layers": spec.layers,
+        "hidden_size": spec.hidden,
+        "num_attention_heads": spec.heads,
+        "intermediate_size": spec.feed_forward,
+        "max_position_embeddings": positions + (_padding(teacher) + 1 if family == "roberta" else 0),
+        # A tokenizer that sends token types for pairs needs two rows even where the teacher ignores them.
+        "type_vocab_size": getattr(teacher, "type_vocab_size", 0) or 2,
+        "hidden_dropout_prob": _first(teacher, 0.1, "hidden_dropout_prob", "dropout"),
+        "attention_probs_dropout_prob": _first(teacher, 0.1, "attention_probs_dropout_prob", "attention_dropout"),
+        "classifier_dropout": _first(teacher, None, "classifier_dropout", "seq_classif_dropout"),
+        "hidden_act": _activation(teacher),
+        "layer_norm_eps": getattr(teacher, "layer_norm_eps", 1e-12),
+    }
+    if family == "electra":
+        settings["embedding_size"] = _embedding_size(spec, teacher)
+    return settings
+
+
+def usable_positions(config: PreTrainedConfig) -> int:
+    """Return how many tokens a model can read: roberta's first rows of positions stand for padding."""
+    offset = _padding(config) + 1 if config.model_type == "roberta" else 0
+    return int(config.max_position_embeddings) - offset
+
+
+def _padding(config: PreTrainedConfig) -> int:
+    return 0 if config.pad_token_id is None else int(config.pad_token_id)
+
+
+def _embedding_size(spec: StudentSpec, teacher: PreTrainedConfig) -> int:
+    """Return electra's embedding width: narrow only where the teacher's is narrower than the student."""
+    narrow = getattr(teacher, "embedding_size", teacher.hidden_size)
+    return min(narrow, spec.hidden) if narrow < teacher.hidden_size else spec.hidden
+
+
+def _activation(config: PreTrainedConfig) -> str:
+    name: str = _first(config, "gelu", "hidden_act", "activation")
+    return name
+
+
+def _first(config: PreTrainedConfig, otherwise: Any, *names: str) -> Any:  # noqa: ANN401  (a field of any type)
+    """Return the first of these fields that the configuration has and has set."""
+    values = (getattr(config, name, None) for name in names)
+    return next((value for value in values if value is not None), otherwise)
+
+
+def save_student(model: PreTrainedModel, folder: Path) -> None:
+    """Write a model as config.json and model.safetensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(folder)
+
+
+def load_student(folder: Path) -> PreTrainedModel:
+    """Read a model written by `save_student`, or any sequence classifier in safetensors.
+
+    Raises:
+        UserError: no such folder, no configuration, no weights, or weights in pickle only.
+    """
+    _check_folder(folder)
+    model: PreTrainedModel = _AUTO.from_pretrained(folder, use_safetensors=True, local_files_only=True)
+    model.eval()  # type: ignore[no-untyped-call]
+    return model
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UserError(f"no such folder: {folder}. Give one that holds config.json and model.safetensors.")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} holds no config.json, so it is no saved model.")
+    if any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
+    if pickles:
+        raise UserError(
+            f"{folder} has its weights as pickle only ({pickles[0].name}), which can run code when read: "
+            "write them again with save_pretrained where you trust them, then give that folder."
+        )
+    raise UserError(f"{folder} holds no weights: model.safetensors is missing.")

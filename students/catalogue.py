@@ -1,0 +1,23 @@
+"""Students by name. Adding one is adding a line."""
+
+from students.architecture import StudentSpec
+
+_SMALL_BERT = "Turc et al. 2019, Well-Read Students Learn Better"
+
+_ALL = (
+    StudentSpec("tiny", 4, 312, 12, 1200, description="TinyBERT4; Jiao et al. 2020, table 1"),
+    StudentSpec("bert-tiny", 2, 128, 2, 512, description=f"BERT-Tiny; {_SMALL_BERT}"),
+    StudentSpec("bert-mini", 4, 256, 4, 1024, description=f"BERT-Mini; {_SMALL_BERT}"),
+    StudentSpec("mini", 4, 256, 4, 1024, description="short for bert-mini"),
+    StudentSpec("small", 4, 512, 8, 2048, description=f"BERT-Small; {_SMALL_BERT}"),
+    StudentSpec("medium", 8, 512, 8, 2048, description=f"BERT-Medium; {_SMALL_BERT}"),
+    StudentSpec("tiny6", 6, 768, 12, 3072, description="TinyBERT6, half of BERT-base; Jiao et al. 2020, table 1"),
+    StudentSpec(
+        "distil6", 6, 768, 12, 3072, family="distilbert", description="DistilBERT; Sanh et al. 2019, no token types"
+    ),
+    StudentSpec("minilm-12x384", 12, 384, 12, 1536, description="MiniLM-L12-H384; Wang et al. 2020"),
+    StudentSpec("minilm-6x384", 6, 384, 12, 1536, description="MiniLM-L6-H384; Wang et al. 2020"),
+    StudentSpec("minilm-3x384", 3, 384, 12, 1536, description="every other layer of MiniLM-L6-H384"),
+)
+
+STUDENTS: dict[str, StudentSpec] = {spec.name: spec for spec in _ALL}

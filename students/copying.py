@@ -1,0 +1,79 @@
+"""A student that takes whole layers over from its teacher."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from pocketbert.errors import DoesNotFit
+from students.anatomy import Anatomy, Layer
+from students.classification_head import fit_head, same_head
+from students.forward import Texts, embed, run_layer
+from students.tables import tables_for
+
+
+def check_copy(student: Anatomy, teacher: Anatomy) -> None:
+    """Raise DoesNotFit unless all widths agree and the student is no deeper than its teacher."""
+    for name in ("hidden", "heads", "feed_forward", "activation"):
+        ours, theirs = getattr(student, name), getattr(teacher, name)
+        if ours != theirs:
+            title = name.replace("_", "-")
+            raise DoesNotFit(f"whole layers cannot be copied: the student's {title} is {ours}, its teacher's {theirs}.")
+    if student.word_embeddings.embedding_dim != teacher.word_embeddings.embedding_dim:
+        raise DoesNotFit("whole layers cannot be copied: the embeddings of student and teacher differ in width.")
+    if len(student.layers) > len(teacher.layers):
+        raise DoesNotFit(
+            f"the student has {len(student.layers)} layers and its teacher only {len(teacher.layers)} to copy from."
+        )
+
+
+@torch.no_grad()
+def copy(student: Anatomy, teacher: Anatomy, texts: Texts | None, layers: Sequence[int]) -> None:
+    """Write the teacher's embeddings, the given layers and its head to the student.
+
+    Args:
+        student: the model that is written.
+        teacher: the model that is copied.
+        texts: real text, only needed where the two heads compute differently (DistilBERT from BERT): the student's is
+            then fitted to the teacher's logits.
+        layers: the teacher's layer for each of the student's.
+
+    Raises:
+        DoesNotFit: see `check_copy`.
+    """
+    check_copy(student, teacher)
+    tables = tables_for(student, teacher)
+    student.word_embeddings.weight.copy_(tables.word)
+    student.position_embeddings.weight.copy_(tables.position)
+    if student.token_type_embeddings is not None and tables.token_type is not None:
+        student.token_type_embeddings.weight.copy_(tables.token_type)
+    _copy_module(student.embedding_norm, teacher.embedding_norm)
+    if student.embedding_projection is not None and teacher.embedding_projection is not None:
+        _copy_module(student.embedding_projection, teacher.embedding_projection)
+    for layer, source in zip(student.layers, layers, strict=True):
+        copy_layer(layer, teacher.layers[source])
+    if same_head(student, teacher):
+        for step, source_step in zip(student.head, teacher.head, strict=True):
+            _copy_module(step.linear, source_step.linear)
+    elif texts is not None:
+        kept = torch.arange(teacher.hidden)
+        fit_head(student, teacher, _first_states(student, texts), _first_states(teacher, texts), kept)
+
+
+def copy_layer(layer: Layer, source: Layer) -> None:
+    """Copy one encoder layer."""
+    for name in (
+        "query", "key", "value", "output", "attention_norm", "feed_forward_in", "feed_forward_out", "feed_forward_norm",
+    ):  # fmt: skip
+        _copy_module(getattr(layer, name), getattr(source, name))
+
+
+def _first_states(parts: Anatomy, texts: Texts) -> torch.Tensor:
+    hidden = embed(parts, texts)
+    for layer in parts.layers:
+        hidden = run_layer(layer, parts.activation, hidden, texts).result
+    return hidden[texts.first]
+
+
+def _copy_module(module: nn.Module, source: nn.Module) -> None:
+    module.load_state_dict(source.state_dict())

@@ -1,0 +1,177 @@
+"""A student cut out of its teacher: the strongest dimensions, heads and neurons, repaired layer by layer.
+
+Every point of the residual stream keeps the same dimensions of the teacher. The student is then built from its
+embeddings upwards; each linear layer starts as the teacher's, cut, and is changed by ridge regression so that, on what
+the student so far really computes for real text, it gives what the teacher computes there. The feed-forward output
+before a skipped layer aims at what the teacher has after it, and so takes over what a linear map can of that layer.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers.activations import ACT2FN
+
+from pocketbert.errors import DoesNotFit
+from students.anatomy import Anatomy, Layer
+from students.classification_head import fit_head
+from students.forward import LayerStates, Texts, attend, embed, run_layer
+from students.regression import fit_linear
+from students.selection import HeadReduction, heads, layer_importance, neurons, reduce_head, strongest
+from students.tables import tables_for
+
+
+def check_cut(student: Anatomy, teacher: Anatomy) -> None:
+    """Raise DoesNotFit unless the student is at most as large as its teacher in everything that is cut."""
+    ours, theirs = _widths(student), _widths(teacher)
+    larger = [name for name in ours if ours[name] > theirs[name]]
+    if larger:
+        name = larger[0]
+        raise DoesNotFit(
+            f"the student's {name} is {ours[name]} and its teacher's only {theirs[name]}: it cannot be cut out."
+        )
+    if student.activation != teacher.activation:
+        raise DoesNotFit(f"the student computes with {student.activation} and its teacher with {teacher.activation}.")
+    if (student.embedding_projection is None) != (teacher.embedding_projection is None):
+        raise DoesNotFit("only one of student and teacher has narrow embeddings with a projection.")
+
+
+def _widths(parts: Anatomy) -> dict[str, int]:
+    return {
+        "number of layers": len(parts.layers),
+        "width": parts.hidden,
+        "number of heads": parts.heads,
+        "head size": parts.layers[0].head_size,
+        "feed-forward width": parts.feed_forward,
+        "embedding width": parts.word_embeddings.embedding_dim,
+    }
+
+
+@torch.no_grad()
+def cut(student: Anatomy, teacher: Anatomy, texts: Texts, layers: Sequence[int]) -> None:
+    """Write to the student what is cut out of its teacher.
+
+    Args:
+        student: the model that is written.
+        teacher: the model that it imitates, in evaluation mode.
+        texts: real text, some ten thousand tokens.
+        layers: the teacher's layer for each of the student's.
+
+    Raises:
+        DoesNotFit: see `check_cut`.
+    """
+    check_cut(student, teacher)
+    inputs, importance = _teacher_pass(teacher, texts)
+    kept = strongest(importance, student.hidden)
+    hidden = _embeddings(student, teacher, texts, kept)
+    ends = [*layers[1:], len(teacher.layers)]
+    for layer, source, end in zip(student.layers, layers, ends, strict=True):
+        states = run_layer(teacher.layers[source], teacher.activation, inputs[source], texts)
+        skipped = end > source + 1
+        last = teacher.layers[end - 1]
+        target = (last, run_layer(last, teacher.activation, inputs[end - 1], texts) if skipped else states)
+        middle = _attention(layer, teacher.layers[source], states, texts, hidden, kept)
+        hidden = _feed_forward(layer, teacher.layers[source], states, target, teacher.activation, middle, kept)
+    fit_head(student, teacher, hidden[texts.first], inputs[-1][texts.first], kept)
+
+
+def _teacher_pass(teacher: Anatomy, texts: Texts) -> tuple[list[Tensor], Tensor]:
+    """Return the input of every layer, with the last layer's result, and the importance of each dimension [H]."""
+    hidden = embed(teacher, texts)
+    inputs, importance = [hidden], hidden.new_zeros(teacher.hidden)
+    for layer in teacher.layers:
+        states = run_layer(layer, teacher.activation, hidden, texts)
+        importance += layer_importance(layer, hidden, states)
+        hidden = states.result
+        inputs.append(hidden)
+    if teacher.head:
+        importance += hidden[texts.first].var(0) * teacher.head[0].linear.weight.square().sum(0)
+    return inputs, importance
+
+
+def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) -> Tensor:
+    """Write the lookup tables, their normalisation and projection; return the student's first hidden state."""
+    projection = student.embedding_projection
+    columns = kept if projection is None else torch.arange(teacher.word_embeddings.embedding_dim)
+    tables = tables_for(student, teacher)
+    student.word_embeddings.weight.copy_(tables.word[:, columns])
+    student.position_embeddings.weight.copy_(tables.position[:, columns])
+    if student.token_type_embeddings is not None and tables.token_type is not None:
+        student.token_type_embeddings.weight.copy_(tables.token_type[:, columns])
+    _restrict(student.embedding_norm, teacher.embedding_norm, columns)
+    if projection is not None and teacher.embedding_projection is not None:
+        projection.weight.copy_(teacher.embedding_projection.weight[kept])
+        projection.bias.copy_(teacher.embedding_projection.bias[kept])
+    return embed(student, texts)
+
+
+def _attention(layer: Layer, source: Layer, states: LayerStates, texts: Texts, hidden: Tensor, kept: Tensor) -> Tensor:
+    """Write one layer's attention and its normalisation; return what the feed-forward block reads."""
+    chosen = heads(source, states, layer.heads)
+    maps = _head_maps(layer, source, states, chosen, kept)
+    for linear, whole, target, reduce in (
+        (layer.query, source.query, states.query, [head.query for head in maps]),
+        (layer.key, source.key, states.key, [head.key for head in maps]),
+        (layer.value, source.value, states.value, [head.value for head in maps]),
+    ):
+        reduction = _block_map(reduce, chosen, source.heads)
+        weight, bias = reduction @ whole.weight[:, kept], reduction @ whole.bias
+        fit_linear(linear, weight, bias, hidden, target @ reduction.T)
+    query, key, value = layer.query(hidden), layer.key(hidden), layer.value(hidden)
+    context = attend(query, key, value, layer.heads, texts.masks)
+    restored = _block_map([head.output.T for head in maps], chosen, source.heads)
+    weight, bias = source.output.weight[kept] @ restored.T, source.output.bias[kept]
+    fit_linear(layer.output, weight, bias, context, states.attention_sum[:, kept] - hidden)
+    _restrict(layer.attention_norm, source.attention_norm, kept)
+    middle: Tensor = layer.attention_norm(hidden + layer.output(context))
+    return middle
+
+
+def _head_maps(
+    layer: Layer, source: Layer, states: LayerStates, chosen: Sequence[int], kept: Tensor
+) -> list[HeadReduction]:
+    query, key, context = (x.unflatten(1, (source.heads, -1)) for x in (states.query, states.key, states.context))
+    output = source.output.weight[kept].unflatten(1, (source.heads, -1))
+    return [
+        reduce_head(query[:, head], key[:, head], context[:, head], output[:, head], layer.head_size) for head in chosen
+    ]
+
+
+def _block_map(maps: Sequence[Tensor], chosen: Sequence[int], count: int) -> Tensor:
+    """Return one matrix [chosen * d, count * D] that applies each [d, D] to its head of the teacher."""
+    size, width = maps[0].shape
+    whole = maps[0].new_zeros(len(chosen), size, count, width)
+    for row, (head, part) in enumerate(zip(chosen, maps, strict=True)):
+        whole[row, :, head] = part
+    return whole.reshape(len(chosen) * size, count * width)
+
+
+def _feed_forward(
+    layer: Layer,
+    source: Layer,
+    states: LayerStates,
+    target: tuple[Layer, LayerStates],
+    activation: str,
+    middle: Tensor,
+    kept: Tensor,
+) -> Tensor:
+    """Write one layer's feed-forward block and its normalisation; return the layer's result.
+
+    `target` is the teacher's layer whose result the student's should equal: `source` or the last skipped one after it.
+    """
+    chosen = neurons(source, states, layer.feed_forward_in.out_features)
+    inner, outer = source.feed_forward_in, source.feed_forward_out
+    before = states.before_activation[:, chosen]
+    fit_linear(layer.feed_forward_in, inner.weight[chosen][:, kept], inner.bias[chosen], middle, before)
+    active = ACT2FN[activation](layer.feed_forward_in(middle))
+    last, ends = target
+    missing = ends.feed_forward_sum[:, kept] - middle
+    fit_linear(layer.feed_forward_out, outer.weight[kept][:, chosen], outer.bias[kept], active, missing)
+    _restrict(layer.feed_forward_norm, last.feed_forward_norm, kept)
+    result: Tensor = layer.feed_forward_norm(middle + layer.feed_forward_out(active))
+    return result
+
+
+def _restrict(norm: nn.LayerNorm, source: nn.LayerNorm, kept: Tensor) -> None:
+    norm.weight.copy_(source.weight[kept])
+    norm.bias.copy_(source.bias[kept])

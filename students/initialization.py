@@ -1,0 +1,116 @@
+"""The weights that a student starts from."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from pocketbert.errors import DoesNotFit, UserError, unknown
+from students.anatomy import Anatomy, anatomy
+from students.copying import check_copy, copy
+from students.cutting import check_cut, cut
+from students.forward import Texts, texts_of
+from students.layer_maps import layer_map
+from students.principal import check_principal, principal
+
+METHODS = ("auto", "copy", "cut", "pca", "random")
+STATISTICS_TOKENS = 32_768
+"""Real tokens that activation statistics are taken from; more text is left out."""
+
+
+@dataclass(frozen=True)
+class Initialisation:
+    """What a student started from.
+
+    Attributes:
+        method: copy, cut, pca or random.
+        description: one line, with the reason where the method was chosen for the user.
+        layers: the teacher's layer (from 0) behind each of the student's; () where the layers are random.
+    """
+
+    method: str
+    description: str
+    layers: tuple[int, ...]
+
+
+def initialise(
+    student: PreTrainedModel,
+    teacher: PreTrainedModel,
+    batches: Sequence[Mapping[str, Tensor]],
+    method: str = "auto",
+    layers: str | Sequence[int] = "spread",
+) -> Initialisation:
+    """Give the student its starting weights, in place.
+
+    Args:
+        student: as `build_student` returns it, with random weights.
+        teacher: fine-tuned, in evaluation mode, on the same device.
+        batches: `input_ids`, `attention_mask` and perhaps `token_type_ids` of real text, right-padded, [B, L].
+        method: "copy" takes whole layers over and needs equal widths; "cut" keeps the strongest dimensions, heads and
+            neurons of the teacher and repairs what is lost; "pca" projects the embeddings and leaves the layers random;
+            "random"; "auto" takes the first of these that fits.
+        layers: which teacher layers, see `layer_map`.
+
+    Raises:
+        UserError: an unknown method, or "cut" without text.
+        DoesNotFit: the method does not work for these two models.
+    """
+    if method not in METHODS:
+        raise unknown("initialisation", method, METHODS)
+    reason = ""
+    if method == "auto":
+        method, reason = choose(student, teacher)
+    if method == "random":
+        return Initialisation("random", f"random weights{reason}", ())
+    if method == "pca":
+        principal(student, teacher)
+        width = student.get_input_embeddings().weight.shape[1]
+        return Initialisation("pca", f"embeddings in {width} principal components, random layers{reason}", ())
+    ours, theirs = anatomy(student), anatomy(teacher)
+    (check_copy if method == "copy" else check_cut)(ours, theirs)
+    mapped = layer_map(layers, len(ours.layers), len(theirs.layers))
+    texts = _statistics(batches, method)
+    (copy if method == "copy" else cut)(ours, theirs, texts, mapped)
+    return Initialisation(method, _describe(method, mapped) + reason, mapped)
+
+
+def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str]:
+    """Return the best method that fits two models, and why it is not one before it ("" for the first)."""
+    reasons = []
+    for method, check in (("copy", _checked(check_copy)), ("cut", _checked(check_cut)), ("pca", check_principal)):
+        try:
+            check(student, teacher)
+        except DoesNotFit as error:
+            reasons.append(str(error))
+        else:
+            return method, _because(reasons[-1:])
+    return "random", _because(reasons[-1:])
+
+
+def _checked(check: Callable[[Anatomy, Anatomy], None]) -> Callable[[PreTrainedModel, PreTrainedModel], None]:
+    return lambda student, teacher: check(anatomy(student), anatomy(teacher))
+
+
+def _because(reasons: Sequence[str]) -> str:
+    return f" ({reasons[0].rstrip('.')})" if reasons else ""
+
+
+def _statistics(batches: Sequence[Mapping[str, Tensor]], method: str) -> Texts:
+    """Return the tokens of as many batches as the statistics need."""
+    if not batches:
+        raise UserError(f"the start '{method}' needs some text to measure the teacher on, and there is none.")
+    taken, tokens = [], 0
+    for batch in batches:
+        if tokens >= STATISTICS_TOKENS:
+            break
+        taken.append(batch)
+        tokens += int(batch["attention_mask"].sum())
+    return texts_of(taken)
+
+
+def _describe(method: str, layers: Sequence[int]) -> str:
+    numbers = ", ".join(str(layer) for layer in layers)
+    if method == "copy":
+        return f"the teacher's embeddings, layers {numbers} (from 0) and head, copied"
+    return f"cut out of the teacher: layers {numbers} (from 0), strongest dimensions, heads and neurons, repaired"

@@ -1,0 +1,61 @@
+"""A student from what a user writes: a name, sizes, or a name with changes."""
+
+from dataclasses import replace
+from typing import Any
+
+from pocketbert.errors import UserError, unknown
+from students.architecture import FIELDS, SIZES, StudentSpec, usual_heads
+from students.catalogue import STUDENTS
+
+__all__ = ["StudentSpec", "parse_student"]
+
+
+def parse_student(text: str) -> StudentSpec:
+    """Return the student that a text stands for.
+
+    Args:
+        text: a name of the catalogue ("tiny"), sizes ("layers=3,hidden=384"; heads and feed_forward have the usual
+            defaults), or a name with changes ("tiny,layers=3").
+
+    Raises:
+        UserError: an unknown name or field (with near matches), a value that is not a whole number, a size that is
+            missing, given twice or does not fit the others.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if "=" in parts[0]:
+        return StudentSpec(name=text, **_with_defaults(_fields(parts, text), text))
+    if parts[0] not in STUDENTS:
+        raise unknown("student", parts[0], STUDENTS, "Or give sizes, such as layers=3,hidden=384.")
+    base = STUDENTS[parts[0]]
+    changes = _fields(parts[1:], text)
+    return replace(base, name=text, description=f"{base.name}, changed", **changes) if changes else base
+
+
+def _fields(parts: list[str], text: str) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for part in parts:
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise UserError(f"student '{text}': '{part}' is no field=value pair; known fields: {', '.join(FIELDS)}.")
+        if key not in FIELDS:
+            raise unknown("student field", key, FIELDS, f"(in '{text}')")
+        if key in result:
+            raise UserError(f"student '{text}': {key} is given twice; keep one.")
+        result[key] = _whole_number(key, value, text) if key in SIZES else value
+    return result
+
+
+def _whole_number(key: str, value: str, text: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise UserError(f"student '{text}': {key}={value} is not a whole number, such as {key}=4.") from None
+
+
+def _with_defaults(given: dict[str, Any], text: str) -> dict[str, Any]:
+    missing = [size for size in ("layers", "hidden") if size not in given]
+    if missing:
+        raise UserError(f"student '{text}': {missing[0]} is missing, as in layers=3,hidden=384.")
+    hidden = given["hidden"]
+    usual = {"feed_forward": 4 * hidden, "heads": usual_heads(hidden) if hidden > 0 else 1}
+    return usual | given

@@ -1,0 +1,115 @@
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import onnx
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import latency
+from benchmarks.latency import LatencyRow, app, environment, measure
+from pocketbert.errors import UserError
+from students.export import export_fp32, export_int8
+from tests.students.exporting import family_config, random_model
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder, model = tmp_path_factory.mktemp("files"), random_model(family_config("bert"))
+    export_fp32(model, folder / "model.onnx")
+    export_int8(model, folder / "model-int8.onnx")
+    return {"float32": folder / "model.onnx", "int8": folder / "model-int8.onnx"}
+
+
+def test_a_row_for_each_file_and_length_in_order(files: dict[str, Path]) -> None:
+    seen: list[tuple[int, int]] = []
+    rows = measure(files, (4, 9), batch=2, rounds=3, progress=lambda done, total: seen.append((done, total)))
+    assert [(row.name, row.length) for row in rows] == [("float32", 4), ("float32", 9), ("int8", 4), ("int8", 9)]
+    assert seen == [(number, 12) for number in range(1, 13)]
+    for row in rows:
+        assert (row.batch, row.threads, row.samples) == (2, 1, 15)
+        assert 0 < row.p50_ms <= row.p95_ms
+        assert row.calls_per_sample > 1, "a tiny model's call is far below 2 ms"
+
+
+def test_slow_models_get_fewer_samples_but_at_least_one(
+    files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency, "BUDGET", 1e-6)
+    assert {row.samples for row in measure(files, (4,), rounds=2)} == {2}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lengths": ()}, "nothing to measure"),
+        ({"files": {}}, "nothing to measure"),
+        ({"lengths": (8, 0)}, "length is 0"),
+        ({"batch": 0}, "batch is 0"),
+        ({"threads": -1}, "threads is -1"),
+        ({"rounds": 0}, "rounds is 0"),
+        ({"lengths": (67,)}, "float32 reads at most 66 tokens"),
+        ({"files": {"x": Path("none.onnx")}}, "no such file: none.onnx"),
+    ],
+)
+def test_bad_input_is_refused(files: dict[str, Path], change: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        measure(**{"files": files, "lengths": (4,), **change})
+
+
+def test_a_file_that_fails_while_running_is_named(files: dict[str, Path], tmp_path: Path) -> None:
+    """Without metadata a length beyond the positions only shows when the file runs."""
+    model = onnx.load(files["float32"])
+    del model.metadata_props[:]
+    onnx.save(model, tmp_path / "bare.onnx")
+    with pytest.raises(UserError, match="bare cannot run at length 70, batch 1"):
+        measure({"bare": tmp_path / "bare.onnx"}, (70,))
+
+
+def test_a_file_that_is_no_text_classifier_is_refused(tmp_path: Path) -> None:
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    pixels, out = (helper.make_tensor_value_info(name, kind, [1]) for name in ("pixels", "out"))
+    graph = helper.make_graph([helper.make_node("Relu", ["pixels"], ["out"])], "image", [pixels], [out])
+    opsets = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "image.onnx")
+    with pytest.raises(UserError, match="no input 'pixels'"):
+        measure({"image": tmp_path / "image.onnx"}, (4,))
+
+
+def test_command_line_prints_ratios_and_writes_json(files: dict[str, Path], tmp_path: Path) -> None:
+    arguments = [*map(str, files.values()), "--length", "4", "--rounds", "2", "--json", str(tmp_path / "rows.json")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "model-int8.onnx" in result.output
+    assert "1.00x" in result.output
+    written = json.loads((tmp_path / "rows.json").read_text())
+    assert set(written) == {"environment", "rows"}
+    assert [set(row) for row in written["rows"]] == [set(asdict(_row()))] * 2
+
+
+@pytest.mark.parametrize("arguments", [["none.onnx"], ["none.onnx", "none.onnx"]])
+def test_command_line_refuses_in_one_line(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_table_has_the_ratio_at_the_same_length() -> None:
+    rows = [_row("a", 16, 2.0), _row("a", 32, 6.0), _row("b", 16, 4.0), _row("b", 32, 2.0)]
+    assert list(latency.latency_table(rows).columns[-1].cells) == ["1.00x", "1.00x", "0.50x", "3.00x"]
+
+
+def test_files_of_the_same_name_are_kept_apart() -> None:
+    assert list(latency._names([Path("a/m.onnx"), Path("b/m.onnx")])) == ["a/m.onnx", "b/m.onnx"]
+    assert list(latency._names([Path("a/m.onnx"), Path("b/n.onnx")])) == ["m.onnx", "n.onnx"]
+
+
+def test_environment_names_the_processor_and_the_runtime() -> None:
+    facts = environment()
+    assert set(facts) == {"processor", "cores", "load", "system", "onnxruntime"}
+    assert facts["processor"]
+
+
+def _row(name: str = "x", length: int = 4, p50: float = 1.0) -> LatencyRow:
+    return LatencyRow(name, length, 1, 1, p50, p50, 10, 1)

@@ -1,0 +1,81 @@
+import pytest
+import torch
+from transformers import (
+    AlbertConfig,
+    AutoModelForSequenceClassification,
+    DebertaV2Config,
+    DistilBertConfig,
+    ElectraConfig,
+    MobileBertConfig,
+    RobertaConfig,
+)
+
+from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, LOGITS, capture, prepare
+from pocketbert.errors import DoesNotFit
+
+EVERYTHING = frozenset({LOGITS, HIDDEN_STATES, ATTENTION_SCORES})
+SIZES = {"vocab_size": 120, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 48}
+FAMILIES = {
+    "albert": AlbertConfig(**SIZES, hidden_size=32, intermediate_size=64, embedding_size=16),
+    "distilbert": DistilBertConfig(vocab_size=120, n_layers=2, n_heads=4, dim=32, hidden_dim=64),
+    "electra": ElectraConfig(**SIZES, hidden_size=32, intermediate_size=64, embedding_size=16),
+    "mobilebert": MobileBertConfig(
+        **SIZES, hidden_size=32, intermediate_size=32, embedding_size=16, intra_bottleneck_size=16, true_hidden_size=16
+    ),
+    "roberta": RobertaConfig(**SIZES, hidden_size=32, intermediate_size=64),
+}
+
+
+@pytest.fixture(params=["bert", *FAMILIES])
+def model(request, bert):
+    torch.manual_seed(0)
+    made = (
+        bert() if request.param == "bert" else AutoModelForSequenceClassification.from_config(FAMILIES[request.param])
+    )
+    return made.eval()
+
+
+@pytest.fixture
+def batch():
+    ids = torch.randint(5, 120, (3, 9), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    mask[1, 6:], mask[2, 2:] = 0, 0
+    return {"input_ids": ids, "attention_mask": mask}
+
+
+def test_scores_give_the_probabilities_of_eager_attention(model, batch):
+    """Masked and passed through a softmax, the captured scores are the attention that transformers reports."""
+    model.set_attn_implementation("eager")
+    eager = model(**batch, output_attentions=True)
+    prepare(model, EVERYTHING)
+    captured = capture(model, batch, EVERYTHING)
+    assert torch.allclose(captured.logits, eager.logits, atol=1e-5)
+    assert len(captured.attention_scores) == len(eager.attentions)
+    for scores, expected in zip(captured.attention_scores, eager.attentions, strict=True):
+        masked = scores.masked_fill(batch["attention_mask"][:, None, None, :] == 0, float("-inf"))
+        assert torch.allclose(masked.softmax(-1), expected, atol=1e-6)
+
+
+def test_hidden_states_are_embeddings_and_then_each_layer(model, batch):
+    states = capture(model, batch, EVERYTHING - {ATTENTION_SCORES}).hidden_states
+    assert len(states) == model.config.num_hidden_layers + 1
+
+
+def test_only_what_is_needed_is_collected(bert, batch):
+    got = capture(bert().eval(), batch, frozenset({LOGITS}))
+    assert got.hidden_states is None
+    assert got.attention_scores is None
+
+
+def test_a_prepared_model_gives_the_same_logits_outside_a_capture(bert, batch):
+    model = bert().eval()
+    before = model(**batch).logits
+    prepare(model, EVERYTHING)
+    assert torch.allclose(model(**batch).logits, before, atol=1e-6)
+
+
+def test_attention_code_of_its_own_is_refused_by_name():
+    config = DebertaV2Config(**SIZES, hidden_size=32, intermediate_size=64)
+    model = AutoModelForSequenceClassification.from_config(config)
+    with pytest.raises(DoesNotFit, match="deberta-v2"):
+        prepare(model, EVERYTHING)

@@ -1,0 +1,48 @@
+import pytest
+
+from distill.config import RunConfig, claim_folder
+from distill.recipes import RECIPES
+from pocketbert.errors import UserError
+
+
+def _config(**changes):
+    return RunConfig(teacher="minilm", student="tiny", data="apidocs", recipe=RECIPES["logits"], **changes)
+
+
+def test_the_same_settings_claim_the_folder_again(tmp_path):
+    claim_folder(tmp_path / "run", _config())
+    claim_folder(tmp_path / "run", _config())
+
+
+def test_more_seeds_and_a_control_are_added_work(tmp_path):
+    claim_folder(tmp_path / "run", _config())
+    claim_folder(tmp_path / "run", _config(seeds=3, control=True))
+
+
+def test_other_settings_are_refused_and_named(tmp_path):
+    claim_folder(tmp_path / "run", _config())
+    with pytest.raises(UserError, match=r"max_length: 128 there, 64 here.*--out"):
+        claim_folder(tmp_path / "run", _config(max_length=64))
+
+
+def test_a_field_deep_in_the_recipe_is_named(tmp_path):
+    claim_folder(tmp_path / "run", _config())
+    other = RECIPES["logits"].model_copy(deep=True)
+    other.stages[0].objectives["soft_targets"]["temperature"] = 9.0
+    with pytest.raises(
+        UserError, match=r"recipe\.stages\.0\.objectives\.soft_targets\.temperature: 2\.0 there, 9\.0 here"
+    ):
+        claim_folder(tmp_path / "run", _config().model_copy(update={"recipe": other}))
+
+
+def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
+    (tmp_path / "thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match="not empty"):
+        claim_folder(tmp_path, _config())
+
+
+def test_a_damaged_config_is_said_so(tmp_path):
+    claim_folder(tmp_path / "run", _config())
+    (tmp_path / "run" / "config.json").write_text("{")
+    with pytest.raises(UserError, match="damaged"):
+        claim_folder(tmp_path / "run", _config())

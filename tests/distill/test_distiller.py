@@ -1,0 +1,56 @@
+import pytest
+import torch
+
+from distill.distiller import Distiller
+from distill.recipes import RECIPES
+from distill.stages import build_distiller
+
+BATCH = {
+    "input_ids": torch.randint(5, 120, (4, 7), generator=torch.Generator().manual_seed(0)),
+    "attention_mask": torch.ones(4, 7, dtype=torch.long),
+    "labels": torch.tensor([0, 1, 1, 0]),
+}
+STAGES = {f"{recipe.name}-{stage.name}": stage for recipe in RECIPES.values() for stage in recipe.stages}
+
+
+@pytest.fixture(params=STAGES)
+def distiller(request, bert) -> Distiller:
+    return build_distiller(STAGES[request.param], bert(seed=1, layers=2, hidden=16), bert())
+
+
+def test_the_teacher_is_neither_trained_nor_saved(distiller):
+    assert not any("teacher" in name for name in distiller.state_dict())
+    distiller.train()
+    assert not distiller.teacher.training
+    assert not any(parameter.requires_grad for parameter in distiller.teacher.parameters())
+
+
+def test_the_student_holds_no_projection(distiller):
+    plain = type(distiller.student)(distiller.student.config).state_dict()
+    assert distiller.student.state_dict().keys() == plain.keys()
+
+
+def test_the_loss_is_the_weighted_sum_of_the_named_ones(distiller):
+    distiller.student.eval()
+    torch.manual_seed(0)
+    result = distiller(**BATCH)
+    names = set(result) - {"loss", "logits"}
+    assert names == set(distiller.objectives)
+    total = sum(distiller.objectives[name].weight * result[name] for name in names)
+    assert result["loss"].item() == pytest.approx(total.item(), rel=1e-5)
+
+
+def test_in_evaluation_only_loss_and_logits_come_back(distiller):
+    assert set(distiller.eval()(**BATCH)) == {"loss", "logits"}
+
+
+def test_stored_logits_replace_the_teacher(bert):
+    stage = RECIPES["logits"].stages[0]
+    teacher = bert().eval()
+    distiller = build_distiller(stage, bert(seed=1), teacher).eval()
+    inputs = {key: BATCH[key] for key in ("input_ids", "attention_mask")}
+    stored = teacher(**inputs).logits
+    assert distiller.needs_teacher_logits_only
+    live = distiller(**BATCH)["loss"].item()
+    assert distiller(**BATCH, teacher_logits=stored)["loss"].item() == pytest.approx(live, abs=1e-6)
+    assert distiller(**BATCH, teacher_logits=stored + torch.eye(4, 2))["loss"].item() != pytest.approx(live, abs=1e-4)

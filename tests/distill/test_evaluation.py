@@ -1,0 +1,85 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from distill.data.encoding import PaddingCollator
+from distill.data.tasks import Task
+from distill.evaluation import calibration_error, difference, divergence, predict, quality
+
+TASK = Task(
+    name="t", kind="classification", text_columns=("text",), label_column="label", labels=("a", "b"), metric="accuracy"
+)
+VALUES = Task(name="t", kind="regression", text_columns=("text",), label_column="label", labels=(), metric="spearman")
+
+
+def _logits(labels, right, size=2.0):
+    logits = np.zeros((len(labels), 2))
+    logits[np.arange(len(labels)), np.where(right, labels, 1 - labels)] = size
+    return logits
+
+
+LABELS = np.arange(200) % 2
+RIGHT = np.arange(200) % 10 != 0
+
+
+def test_accuracy_with_an_interval_around_it():
+    measured = quality(TASK, LABELS, _logits(LABELS, RIGHT))
+    assert measured.value == pytest.approx(0.9)
+    assert measured.low < 0.9 < measured.high
+    standard_error = math.sqrt(0.9 * 0.1 / 200)
+    assert measured.high - measured.low == pytest.approx(2 * 1.96 * standard_error, rel=0.2)
+    assert measured.agreement is None
+
+
+def test_against_the_teacher():
+    teacher = _logits(LABELS, np.ones(200, bool))
+    measured = quality(TASK, LABELS, _logits(LABELS, RIGHT), teacher)
+    assert measured.agreement == pytest.approx(0.9)
+    p = math.exp(2) / (1 + math.exp(2))
+    assert measured.kl == pytest.approx(0.1 * 2 * (2 * p - 1), abs=1e-9)
+
+
+def test_divergence_is_zero_for_the_same_distribution():
+    logits = np.random.default_rng(0).normal(size=(5, 3))
+    assert divergence(logits, logits + 7.0) == pytest.approx(0, abs=1e-12)
+
+
+def test_calibration_error_by_hand():
+    # confidence 0.8808 everywhere, right in 90 % of rows
+    confidence = math.exp(2) / (1 + math.exp(2))
+    assert calibration_error(LABELS, _logits(LABELS, RIGHT)) == pytest.approx(abs(0.9 - confidence), abs=1e-9)
+
+
+def test_a_calibrated_model_has_no_error():
+    labels = np.array([0] * 3 + [1])
+    logits = np.tile([math.log(3.0), 0.0], (4, 1))
+    assert calibration_error(labels, logits) == pytest.approx(0, abs=1e-9)
+
+
+def test_a_paired_difference_is_narrower_than_an_unpaired_one():
+    worse = RIGHT.copy()
+    worse[[1, 2, 3]] = False
+    paired = difference(TASK, LABELS, _logits(LABELS, RIGHT), _logits(LABELS, worse))
+    assert paired.difference == pytest.approx(3 / 200)
+    assert paired.low >= 0
+    assert paired.high < 0.04
+
+
+def test_regression_has_correlations_and_no_calibration():
+    targets = np.linspace(0, 5, 50)
+    measured = quality(VALUES, targets, targets[:, None] ** 3, targets[:, None])
+    assert measured.value == pytest.approx(1.0)
+    assert measured.metrics["pearson"] < 1
+    assert measured.calibration_error is None
+
+
+def test_predict_keeps_the_rows_order_and_ignores_padding(bert, rows):
+    model = bert().train()
+    logits = predict(model, rows, PaddingCollator(0), batch_size=7)
+    assert model.training
+    model.eval()
+    for index in (0, 17, 47):
+        alone = model(input_ids=torch.tensor([rows[index]["input_ids"]])).logits
+        assert torch.allclose(torch.tensor(logits[index]), alone[0], atol=1e-5)

@@ -1,0 +1,117 @@
+"""Conformance over every objective in the catalogue, then what is particular to some."""
+
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from distill.activations import capture, prepare
+from distill.distiller import Distiller
+from distill.objectives import OBJECTIVES
+from distill.shapes import shape_of
+from pocketbert.errors import DoesNotFit
+
+
+def _build(name, student, teacher, **settings):
+    kind = OBJECTIVES[name]
+    return kind(kind.Settings(**settings), shape_of(student), shape_of(teacher))
+
+
+def _batch(rows=4, length=9):
+    generator = torch.Generator().manual_seed(2)
+    mask = torch.ones(rows, length, dtype=torch.long)
+    mask[0, 4:] = 0
+    return {
+        "input_ids": torch.randint(5, 120, (rows, length), generator=generator),
+        "attention_mask": mask,
+        "labels": torch.tensor([0, 1, -100, 1][:rows]),
+    }
+
+
+def _loss(name, student, teacher, batch, **settings):
+    torch.manual_seed(0)
+    distiller = Distiller(student, {name: _build(name, student, teacher, **settings)}, teacher).eval()
+    return distiller(**batch)["loss"]
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_is_a_finite_scalar_that_trains_the_student(name, bert):
+    student, teacher = bert(seed=1, layers=2, hidden=16), bert(layers=4)
+    loss = _loss(name, student, teacher, _batch())
+    assert loss.shape == ()
+    assert torch.isfinite(loss)
+    loss.backward()
+    assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in student.parameters())
+    assert all(p.grad is None for p in teacher.parameters())
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_padding_changes_nothing(name, bert):
+    student, teacher = bert(seed=1, layers=2, hidden=16), bert(layers=4)
+    batch = _batch()
+    longer = batch | {key: F.pad(batch[key], (0, 5)) for key in ("input_ids", "attention_mask")}
+    assert _loss(name, student, teacher, longer).item() == pytest.approx(
+        _loss(name, student, teacher, batch).item(), rel=1e-5, abs=1e-7
+    )
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if OBJECTIVES[name].teacher])
+def test_is_zero_when_the_student_is_the_teacher(name, bert):
+    assert _loss(name, bert(), bert(), _batch()).item() == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_the_weight_scales_the_loss(name, bert):
+    student, teacher = bert(seed=1, layers=2, hidden=16), bert(layers=4)
+    single = _loss(name, student, teacher, _batch()).item()
+    assert _loss(name, student, teacher, _batch(), weight=3.0).item() == pytest.approx(3 * single, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_says_what_it_aligns(name, bert):
+    assert len(_build(name, bert(layers=2, hidden=16), bert()).describe()) > 10
+
+
+def test_an_explicit_layer_map_is_used(bert):
+    teacher, student = bert(layers=4), bert(seed=1, layers=2)
+    objective = _build("hidden_mse", student, teacher, layers=[0, 3])
+    needs = objective.needs
+    batch = _batch()
+    inputs = {key: batch[key] for key in ("input_ids", "attention_mask")}
+    ours, theirs = capture(student.eval(), inputs, needs), capture(teacher.eval(), inputs, needs)
+    mask = batch["attention_mask"].unsqueeze(-1)
+    expected = [
+        (((ours.hidden_states[i] - theirs.hidden_states[j]) ** 2) * mask).sum() / mask.sum() / 32
+        for i, j in ((1, 1), (2, 4))
+    ]
+    value = objective(ours, theirs, batch["attention_mask"], None)
+    assert value.item() == pytest.approx(sum(expected).item() / 2, rel=1e-5)
+
+
+def test_fewer_student_heads_meet_the_mean_of_teacher_heads(bert):
+    teacher, student = bert(heads=4), bert(seed=1, heads=2)
+    objective = _build("attention_mse", student, teacher)
+    prepare(student, objective.needs)
+    prepare(teacher, objective.needs)
+    inputs = {key: _batch()[key] for key in ("input_ids", "attention_mask")}
+    inputs["attention_mask"] = torch.ones_like(inputs["attention_mask"])
+    ours, theirs = capture(student.eval(), inputs, objective.needs), capture(teacher.eval(), inputs, objective.needs)
+    layers = []
+    for i in range(4):
+        scores = theirs.attention_scores[i]
+        pooled = torch.stack([scores[:, :2].mean(1), scores[:, 2:].mean(1)], dim=1)
+        layers.append(F.mse_loss(ours.attention_scores[i], pooled))
+    expected = torch.stack(layers).mean()
+    assert objective(ours, theirs, inputs["attention_mask"], None).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_heads_that_do_not_divide_are_refused_with_a_way_out(bert):
+    with pytest.raises(DoesNotFit, match=r"3 heads.*4 of.*--recipe logits"):
+        _build("attention_mse", bert(hidden=24, heads=3), bert(heads=4))
+
+
+def test_regression_takes_values(bert):
+    teacher = bert(labels=1, problem_type="regression")
+    student = bert(seed=1, labels=1, problem_type="regression")
+    batch = _batch() | {"labels": torch.tensor([0.5, float("nan"), 2.0, 1.0])}
+    for name in ("soft_targets", "hard_labels"):
+        assert torch.isfinite(_loss(name, student, teacher, batch))

@@ -1,0 +1,99 @@
+import pytest
+import yaml
+
+from distill.recipes import RECIPES, Recipe
+from distill.recipes.loading import load_recipe, to_yaml
+from pocketbert.errors import UserError
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_printed_recipe_reads_back_the_same(name, tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text(to_yaml(RECIPES[name]))
+    assert load_recipe(str(path)) == RECIPES[name]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_names_its_paper(name):
+    assert "arXiv" in RECIPES[name].paper
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_control_has_the_same_stages_and_gold_labels_alone(name):
+    control = RECIPES[name].without_teacher()
+    assert [stage.training for stage in control.stages] == [stage.training for stage in RECIPES[name].stages]
+    assert all(list(stage.objectives) == ["hard_labels"] for stage in control.stages)
+
+
+def test_weights_of_distilbert_and_tinybert_are_the_papers():
+    weights = {name: settings["weight"] for name, settings in RECIPES["distilbert"].stages[0].objectives.items()}
+    assert weights == {"soft_targets": 5.0, "hard_labels": 2.0, "hidden_cosine": 1.0}
+    assert RECIPES["distilbert"].stages[0].objectives["soft_targets"]["temperature"] == 2.0
+    intermediate = RECIPES["tinybert"].stages[0].objectives
+    assert {settings["weight"] for settings in intermediate.values()} == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("assignment", "value", "read"),
+    [
+        ("training.epochs=5", 5, lambda r: r.stages[1].training.epochs),
+        ("training.learning_rate=2e-5", 2e-5, lambda r: r.stages[0].training.learning_rate),
+        ("stages.prediction.training.epochs=7", 7, lambda r: r.stages[1].training.epochs),
+        ("stages.0.objectives.hidden_mse.layers=[0, 1]", [0, 1], lambda r: r.stages[0].objectives["hidden_mse"]["layers"]),
+        ("stages.prediction.objectives.hard_labels.weight=0.5", 0.5, lambda r: r.stages[1].objectives["hard_labels"]["weight"]),
+        ("name=mine", "mine", lambda r: r.name),
+    ],
+)  # fmt: skip
+def test_any_field_can_be_set(assignment, value, read):
+    assert read(load_recipe("tinybert", [assignment])) == value
+
+
+def test_a_stage_named_in_an_assignment_leaves_the_others_alone():
+    recipe = load_recipe("tinybert", ["stages.prediction.training.epochs=7"])
+    assert recipe.stages[0] == RECIPES["tinybert"].stages[0]
+
+
+def test_weight_zero_removes_an_objective():
+    recipe = load_recipe("logits", ["objectives.hard_labels.weight=0"])
+    assert list(recipe.stages[0].objectives) == ["soft_targets"]
+
+
+@pytest.mark.parametrize(
+    ("source", "assignments", "message"),
+    [
+        ("tinybrt", [], "did you mean tinybert"),
+        ("nothing.yaml", [], "can't be read"),
+        ("logits", ["training.epoch=5"], r"training\.epoch: extra inputs"),
+        ("logits", ["training.epochs=many"], r"epochs: .*got 'many'"),
+        ("logits", ["training.batch_size=0"], "greater than 0"),
+        ("logits", ["objectives.soft_target.weight=1"], "did you mean soft_targets"),
+        ("logits", ["objectives.soft_targets.temperature=0"], "temperature: .*greater than 0"),
+        ("logits", ["stages.nowhere.training.epochs=1"], "NAME one of task, 0"),
+        ("logits", ["training.epochs"], "field=value"),
+        ("logits", ["objectives.hard_labels.weight=0", "objectives.soft_targets.weight=0"], "at least one objective"),
+    ],
+)
+def test_mistakes_are_one_line_that_names_the_field(source, assignments, message):
+    with pytest.raises(UserError, match=message) as caught:
+        load_recipe(source, assignments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["stages: [", "just text", "- a\n- b", "!!python/object/apply:os.getcwd []"])
+def test_files_that_are_no_recipe(text, tmp_path):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as caught:
+        load_recipe(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_two_stages_can_not_share_a_name():
+    document = RECIPES["tinybert"].model_dump()
+    document["stages"][1]["name"] = "intermediate"
+    with pytest.raises(UserError, match="share a name"):
+        Recipe.model_validate(document)
+
+
+def test_yaml_is_plain(tmp_path):
+    assert isinstance(yaml.safe_load(to_yaml(RECIPES["logits"])), dict)

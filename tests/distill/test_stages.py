@@ -1,0 +1,162 @@
+"""Stages: resumed runs equal straight ones, finished stages are not run again, NaN stops with a name."""
+
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from distill import stages
+from distill.data.encoding import PaddingCollator
+from distill.recipes import RECIPES, Recipe, Stage, TrainingSettings
+from distill.stages import PROJECTIONS, WEIGHTS, run_recipe
+from distill.trainer import DistillTrainer
+from pocketbert.errors import UserError
+
+COLLATOR = PaddingCollator(0)
+
+
+def _recipe(**training):
+    settings = TrainingSettings(epochs=2, batch_size=4, learning_rate=1e-3, **training)
+    source = RECIPES["tinybert"]
+    copies = tuple(stage.model_copy(update={"training": settings}) for stage in source.stages)
+    return source.model_copy(update={"stages": copies})
+
+
+def _run(recipe, bert, rows, folder, seed=3):
+    student, teacher = bert(seed=1, layers=2, hidden=16), bert()
+    results = run_recipe(recipe, student, teacher, rows, COLLATOR, folder, seed=seed, title="test")
+    return student, results
+
+
+class _KilledError(Exception):
+    pass
+
+
+@pytest.fixture
+def kill_at(monkeypatch):
+    """Return a function that makes training die, as kill -9 would, right before a given optimizer step."""
+
+    def arm(step, stage_number):
+        real = DistillTrainer.training_step
+        runs = []
+
+        def dying(self, *args, **kwargs):
+            if self not in runs:
+                runs.append(self)
+            if len(runs) == stage_number and self.state.global_step == step:
+                raise _KilledError
+            return real(self, *args, **kwargs)
+
+        monkeypatch.setattr(DistillTrainer, "training_step", dying)
+
+    return arm
+
+
+@pytest.mark.parametrize(("step", "stage"), [(7, 1), (13, 1), (17, 2)])
+def test_resumed_run_equals_the_straight_run(bert, rows, tmp_path, kill_at, monkeypatch, step, stage):
+    """24 steps a stage, a checkpoint every 2: killed in the first or second epoch, in the first or second stage."""
+    recipe = _recipe()
+    _, straight = _run(recipe, bert, rows, tmp_path / "straight")
+    kill_at(step, stage)
+    with pytest.raises(_KilledError):
+        _run(recipe, bert, rows, tmp_path / "killed")
+    monkeypatch.undo()
+    _, resumed = _run(recipe, bert, rows, tmp_path / "killed")
+    assert [result.resumed for result in resumed] == [stage == 1, stage == 2]
+    for name in ("01-intermediate", "02-prediction"):
+        for file in (WEIGHTS, PROJECTIONS):
+            if not (tmp_path / "straight" / name / file).exists():
+                assert not (tmp_path / "killed" / name / file).exists()
+                continue
+            expected = load_file(tmp_path / "straight" / name / file)
+            got = load_file(tmp_path / "killed" / name / file)
+            assert all(torch.equal(expected[key], got[key]) for key in expected)
+    assert [result.history for result in resumed] == [result.history for result in straight]
+
+
+def test_half_a_checkpoint_is_thrown_away(bert, rows, tmp_path, kill_at, monkeypatch):
+    recipe = _recipe()
+    kill_at(9, 1)
+    with pytest.raises(_KilledError):
+        _run(recipe, bert, rows, tmp_path)
+    monkeypatch.undo()
+    stage = tmp_path / "01-intermediate"
+    whole = next(stage.glob("checkpoint-*"))
+    torn = shutil.copytree(whole, stage / "checkpoint-20")
+    (torn / "trainer_state.json").write_text('{"global_step": 2')
+    _, results = _run(recipe, bert, rows, tmp_path)
+    assert results[0].resumed
+    assert results[0].steps == 24
+
+
+def test_finished_stages_are_loaded_not_run(bert, rows, tmp_path, monkeypatch):
+    student, results = _run(_recipe(), bert, rows, tmp_path)
+
+    def never(*args, **kwargs):
+        raise AssertionError("ran again")
+
+    monkeypatch.setattr(stages, "DistillTrainer", never)
+    again, repeated = _run(_recipe(), bert, rows, tmp_path)
+    assert repeated == results
+    for name, tensor in student.state_dict().items():
+        assert torch.equal(tensor, again.state_dict()[name])
+
+
+def test_saved_student_weights_hold_no_projection(bert, rows, tmp_path):
+    student, _ = _run(_recipe(), bert, rows, tmp_path)
+    saved = load_file(tmp_path / "01-intermediate" / WEIGHTS)
+    assert saved.keys() == student.state_dict().keys()
+    assert load_file(tmp_path / "01-intermediate" / PROJECTIONS)
+
+
+def test_no_checkpoint_is_left_behind(bert, rows, tmp_path):
+    _run(_recipe(), bert, rows, tmp_path)
+    assert not list(tmp_path.rglob("checkpoint-*"))
+
+
+def test_every_objective_is_logged_by_name(bert, rows, tmp_path):
+    _, results = _run(_recipe(), bert, rows, tmp_path)
+    assert {"loss", "step", "hidden_mse", "attention_mse", "embedding_mse"} <= set(results[0].history[0])
+    entry = results[0].history[0]
+    total = entry["hidden_mse"] + entry["attention_mse"] + entry["embedding_mse"]
+    assert entry["loss"] == pytest.approx(total, rel=1e-3)
+
+
+def test_accumulation_does_not_change_the_loss(bert, rows, tmp_path):
+    """The Trainer multiplies a bare model's loss by the accumulation steps unless told otherwise."""
+    settings = {"max_steps": 1, "learning_rate": 1e-9, "dropout": 0.0}
+    one = _logits_recipe(batch_size=16, **settings)
+    four = _logits_recipe(batch_size=4, gradient_accumulation_steps=4, **settings)
+    _, single = _run(one, bert, rows, tmp_path / "one")
+    _, split = _run(four, bert, rows, tmp_path / "four")
+    assert split[0].history[0]["loss"] == pytest.approx(single[0].history[0]["loss"], rel=1e-3)
+    assert split[0].history[0]["hard_labels"] == pytest.approx(single[0].history[0]["hard_labels"], rel=1e-3)
+
+
+def _logits_recipe(**training):
+    stage = RECIPES["logits"].stages[0].model_copy(update={"training": TrainingSettings(**training)})
+    return Recipe(name="x", stages=(stage,))
+
+
+def test_nan_stops_and_names_the_objective(bert, rows, tmp_path):
+    student = bert(seed=1)
+    with torch.no_grad():
+        student.classifier.weight.fill_(float("nan"))
+    stage = Stage(name="task", objectives={"hard_labels": {}}, training=TrainingSettings(max_steps=4, batch_size=8))
+    with pytest.raises(UserError, match="objective hard_labels"):
+        run_recipe(Recipe(name="x", stages=(stage,)), student, None, rows, COLLATOR, tmp_path, seed=0, title="t")
+
+
+def test_dropout_is_set_for_the_stage_and_restored(bert, rows, tmp_path, monkeypatch):
+    seen = []
+    real = DistillTrainer.training_step
+
+    def watching(self, *args, **kwargs):
+        seen.append({module.p for module in self.model.modules() if isinstance(module, torch.nn.Dropout)})
+        return real(self, *args, **kwargs)
+
+    monkeypatch.setattr(DistillTrainer, "training_step", watching)
+    student, _ = _run(_logits_recipe(max_steps=2, dropout=0.0), bert, rows, tmp_path)
+    assert seen == [{0.0}, {0.0}]
+    assert {module.p for module in student.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
