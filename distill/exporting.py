@@ -45,7 +45,8 @@ class Exported:
 
     def describe(self) -> str:
         """Say in one line what the file is, or why it was refused."""
-        drop = f"metric {0.0 - self.metric_drop:+.4f}, largest logit difference {self.parity['max_logit_difference']:.2g}"
+        largest = self.parity["max_logit_difference"]
+        drop = f"metric {0.0 - self.metric_drop:+.4f}, largest logit difference {largest:.2g}"
         if self.refused:
             return f"{self.name}: refused and removed: {drop}, more than --max-drop {self.limit:g} allows"
         return f"{self.name}: {self.path}, {self.bytes / 1e6:.1f} MB, {drop}"

@@ -50,7 +50,9 @@ def texts_of(batches: Sequence[Mapping[str, Tensor]]) -> Texts:
 
 def embedding_sum(parts: Anatomy, texts: Texts) -> Tensor:
     """Return word + position + token-type embeddings before their normalisation, [N, E]."""
-    total = parts.word_embeddings(texts.ids) + parts.position_embeddings(texts.positions + parts.position_offset)
+    total: Tensor = parts.word_embeddings(texts.ids) + parts.position_embeddings(
+        texts.positions + parts.position_offset
+    )
     if parts.token_type_embeddings is not None:
         total = total + parts.token_type_embeddings(texts.types)
     return total
@@ -58,15 +60,19 @@ def embedding_sum(parts: Anatomy, texts: Texts) -> Tensor:
 
 def embed(parts: Anatomy, texts: Texts) -> Tensor:
     """Return the encoder's input, [N, H]."""
-    normed = parts.embedding_norm(embedding_sum(parts, texts))
-    return normed if parts.embedding_projection is None else parts.embedding_projection(normed)
+    hidden: Tensor = parts.embedding_norm(embedding_sum(parts, texts))
+    if parts.embedding_projection is not None:
+        hidden = parts.embedding_projection(hidden)
+    return hidden
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, masks: Sequence[Tensor]) -> Tensor:
     """Return what attention gives before its output layer.
 
     Args:
-        query: [N, heads * head size]; so are key and value.
+        query: [N, heads * head size].
+        key: of the same shape.
+        value: of the same shape.
         heads: how many.
         masks: as in `Texts`.
 
@@ -84,8 +90,10 @@ def _attend_batch(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: T
         whole[mask] = tokens
         return whole.unflatten(2, (heads, -1)).transpose(1, 2)
 
-    result = F.scaled_dot_product_attention(padded(query), padded(key), padded(value), attn_mask=mask[:, None, None, :])
-    return result.transpose(1, 2).flatten(2)[mask]
+    visible = mask[:, None, None, :]
+    result = F.scaled_dot_product_attention(padded(query), padded(key), padded(value), attn_mask=visible)
+    tokens: Tensor = result.transpose(1, 2).flatten(2)[mask]
+    return tokens
 
 
 @dataclass(frozen=True)

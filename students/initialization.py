@@ -65,8 +65,7 @@ def initialise(
         return Initialisation("random", f"random weights{reason}", ())
     if method == "pca":
         principal(student, teacher)
-        width = student.get_input_embeddings().weight.shape[1]
-        return Initialisation("pca", f"embeddings in {width} principal components, random layers{reason}", ())
+        return Initialisation("pca", f"the teacher's embeddings in principal components, random layers{reason}", ())
     ours, theirs = anatomy(student), anatomy(teacher)
     (check_copy if method == "copy" else check_cut)(ours, theirs)
     mapped = layer_map(layers, len(ours.layers), len(theirs.layers))

@@ -1,5 +1,7 @@
 """A student with its teacher's embeddings, turned into fewer dimensions by principal components, and random layers."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -43,10 +45,11 @@ def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
 
 def components(table: Tensor, count: int) -> Tensor:
     """Return the `count` directions [H, count] in which the rows [V, H] vary most, the strongest first."""
-    vectors = torch.linalg.eigh(covariance(table.double())).eigenvectors
+    vectors: Tensor = torch.linalg.eigh(covariance(table.double())).eigenvectors
     return vectors.flip(1)[:, :count].to(table.dtype)
 
 
 def _word_table(model: PreTrainedModel) -> Tensor:
-    weight: Tensor = model.get_input_embeddings().weight
+    table: Any = model.get_input_embeddings()
+    weight: Tensor = table.weight
     return weight

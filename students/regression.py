@@ -37,4 +37,5 @@ def ridge(inputs: Tensor, targets: Tensor, strength: float = STRENGTH) -> Tensor
     cross = (centred.T @ (targets - targets.mean(0))).double() / len(inputs)
     penalty = strength * gram.diagonal().mean() + torch.finfo(torch.float32).tiny
     gram.diagonal().add_(penalty)
-    return torch.linalg.solve(gram, cross).T.to(inputs.dtype)
+    slope: Tensor = torch.linalg.solve(gram, cross)
+    return slope.T.to(inputs.dtype)

@@ -1,19 +1,16 @@
 """From what the user wrote as `--teacher` to a folder with a model in it."""
 
 import importlib.util
-import os
-import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
 from pocketbert.errors import UserError, unknown
 from pocketbert.files import sha256
+from pocketbert.hub import hub_reachable
 from teachers.catalogue import TEACHERS, CatalogueEntry
 
-HUB_TIMEOUT_SECONDS = 5.0
 NEEDED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "merges.txt", "vocab.*"]
 PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
 OFFLINE_ADVICE = "Use --teacher minilm (embedded) or the path of a local folder."
@@ -93,14 +90,3 @@ def _cached(repository: str) -> Path | None:
     complete = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
     return folder if complete else None
 
-
-def hub_reachable(timeout: float = HUB_TIMEOUT_SECONDS) -> bool:
-    """Tell within `timeout` seconds whether the Hub (or the proxy to it) accepts a connection."""
-    proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
-    address = urlsplit(proxy or constants.ENDPOINT)
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        with socket.create_connection((address.hostname or "", port), timeout=timeout):
-            return True
-    except OSError:
-        return False

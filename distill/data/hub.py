@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from threading import Thread
 from typing import Any
 
 import datasets
@@ -11,14 +10,14 @@ from datasets import Dataset, DatasetDict, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 from huggingface_hub import constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
-from huggingface_hub.utils import get_session, httpx  # type: ignore[attr-defined]
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
 from distill.data.folders import EVALUATION_NAMES, TRAIN_NAMES, Source
 from distill.data.formats import arrow_table
 from pocketbert.errors import UserError
+from pocketbert.hub import hub_reachable
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){0,2}")
-PROBE_SECONDS = 5.0
 
 
 def looks_like_hub_id(source: str) -> bool:
@@ -31,7 +30,7 @@ def open_hub(source: str) -> Source:
 
     Raises:
         UserError: no such dataset or configuration, no train split, or the Hub can't be reached and the cache does not
-            have it (known within `PROBE_SECONDS`).
+            have it (known within seconds).
     """
     online = hub_reachable()
     with _offline(not online), _quiet():
@@ -48,28 +47,6 @@ def open_hub(source: str) -> Source:
         arrow_table(f"{source} ({evaluation})", _rows(splits[evaluation])) if evaluation else None,
         (message,),
     )
-
-
-def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:
-    """Whether the Hub answers at all.
-
-    Its client retries for 20 s and more without a network, so we ask once ourselves. Name look-ups can't be given a
-    time limit, hence the thread.
-    """
-    if constants.HF_HUB_OFFLINE or datasets.config.HF_HUB_OFFLINE:
-        return False
-    answers: list[bool] = []
-
-    def ask() -> None:
-        try:
-            answers.append(get_session().head(constants.ENDPOINT, timeout=seconds).status_code < 500)
-        except Exception:  # whatever it is, the Hub did not answer
-            answers.append(False)
-
-    thread = Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    return bool(answers and answers[0])
 
 
 def _load(source: str, online: bool) -> Mapping[str, Dataset]:

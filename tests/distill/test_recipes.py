@@ -39,8 +39,8 @@ def test_weights_of_distilbert_and_tinybert_are_the_papers():
         ("training.epochs=5", 5, lambda r: r.stages[1].training.epochs),
         ("training.learning_rate=2e-5", 2e-5, lambda r: r.stages[0].training.learning_rate),
         ("stages.prediction.training.epochs=7", 7, lambda r: r.stages[1].training.epochs),
-        ("stages.0.objectives.hidden_mse.layers=[0, 1]", [0, 1], lambda r: r.stages[0].objectives["hidden_mse"]["layers"]),
-        ("stages.prediction.objectives.hard_labels.weight=0.5", 0.5, lambda r: r.stages[1].objectives["hard_labels"]["weight"]),
+        ("objectives.hidden_mse.layers=[0, 1]", [0, 1], lambda r: r.stages[0].objectives["hidden_mse"]["layers"]),
+        ("stages.0.objectives.hard_labels.weight=2", 2, lambda r: r.stages[0].objectives["hard_labels"]["weight"]),
         ("name=mine", "mine", lambda r: r.name),
     ],
 )  # fmt: skip

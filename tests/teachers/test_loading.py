@@ -1,5 +1,6 @@
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from transformers import BertModel, PreTrainedTokenizerFast
@@ -82,7 +83,6 @@ def test_a_regression_head(save):
 
 
 def test_weights_of_an_encoder_that_lack_layers_are_refused(save, bert):
-    from safetensors.torch import load_file, save_file
 
     folder = save()
     weights = load_file(folder / "model.safetensors")

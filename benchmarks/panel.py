@@ -1,0 +1,134 @@
+"""`python -m benchmarks.panel`: distilled student against its control on several tasks and seeds.
+
+Both start from the same weights and take the same number of steps; the one difference is the teacher. Runs
+`distill.run` for each task (an interrupted panel goes on where it was), then writes one row per task and seed to a
+CSV file and prints the paired comparison.
+"""
+
+import csv
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+from pocketbert.errors import UserError
+from pocketbert.files import read_json
+
+TASKS: dict[str, tuple[str, ...]] = {
+    "sst2-2000": ("--data", "{root}/sst2", "--labelled-rows", "2000"),
+    "cola": ("--data", "{root}/cola", "--metric", "matthews"),
+    "mrpc": ("--data", "{root}/mrpc", "--metric", "f1"),
+    "sts": ("--data", "{root}/sts"),
+}
+console = Console(soft_wrap=True)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def panel(
+    root: Annotated[Path, typer.Argument(help="Folder with sst2, cola, mrpc and sts.")],
+    results: Annotated[Path, typer.Option(help="CSV file to write.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/panel"),
+    tasks: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
+    seeds: Annotated[int, typer.Option(help="Seeds per task.")] = 3,
+    options: Annotated[str, typer.Option(help="More options for every run, as one text.")] = "",
+) -> None:
+    """Run the panel, write its rows, print the comparison."""
+    rows: list[dict[str, Any]] = []
+    for task in tasks or TASKS:
+        if task not in TASKS:
+            raise UserError(f"unknown task '{task}': known: {', '.join(TASKS)}.")
+        data = [part.format(root=root) for part in TASKS[task]]
+        command = [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
+        console.print(f"{task}: python -m distill.run {shlex.join(command)}")
+        subprocess.run([sys.executable, "-m", "distill.run", *command], check=True)  # noqa: S603
+        rows += panel_rows(task, read_json(out / task / "run.json"))
+    _write(results, rows)
+    console.print(_table(rows))
+
+
+def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per seed of a run's record."""
+    environment = run["environment"]
+    shared = {
+        "task": task,
+        "metric": run["data"]["metric"],
+        "teacher": run["quality"]["teacher"]["value"],
+        "before_training": run["quality"]["student_before_training"]["value"],
+        "steps": sum(stage["steps"] for stage in run["seeds"][0]["stages"]),
+        "processor": environment["processor"],
+        "threads": environment["threads"],
+        "torch": environment["torch"],
+        "commit": environment["commit"],
+        "command": run["command"],
+    }
+    return [
+        {
+            **shared,
+            "seed": seed["seed"],
+            "student": seed["student"]["value"],
+            "control": seed["control"]["value"],
+            "difference": seed["student"]["value"] - seed["control"]["value"],
+        }
+        for seed in run["seeds"]
+    ]
+
+
+def comparison(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Compare student and control over all rows, paired by task and seed.
+
+    Returns:
+        The mean difference, its 95 % interval and p-value by Student's t over the pairs; the tasks weigh the same
+        because each has the same number of seeds.
+    """
+    differences = np.array([row["difference"] for row in rows])
+    test = stats.ttest_1samp(differences, 0.0)
+    interval = test.confidence_interval(0.95)
+    return {
+        "mean": float(differences.mean()),
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "p_value": float(test.pvalue),
+    }
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table("task", "metric", "teacher", "student", "control", "difference")
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        mean = {
+            name: 100 * float(np.mean([row[name] for row in mine])) for name in ("student", "control", "difference")
+        }
+        table.add_row(
+            task, mine[0]["metric"], f"{100 * mine[0]['teacher']:.1f}", f"{mean['student']:.1f}",
+            f"{mean['control']:.1f}", f"{mean['difference']:+.1f}",
+        )  # fmt: skip
+    if len(rows) > 1:
+        total = comparison(rows)
+        span = f"{100 * total['low']:+.1f} to {100 * total['high']:+.1f}, p {total['p_value']:.3f}"
+        table.add_row("mean", "", "", "", "", f"{100 * total['mean']:+.1f} ({span})")
+    return table
+
+
+if __name__ == "__main__":
+    try:
+        app(prog_name="python -m benchmarks.panel")
+    except UserError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
+        sys.exit(2)
