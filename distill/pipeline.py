@@ -30,10 +30,10 @@ from distill.stages import (
     stage_weights,
 )
 from pocketbert.devices import best_device, move
-from pocketbert.errors import DoesNotFit
+from pocketbert.errors import DoesNotFit, unknown
 from pocketbert.files import fingerprint
 from students.building import build_student, load_student, save_student
-from students.initialization import Initialisation, initialise
+from students.initialization import METHODS, Initialisation, initialise
 from students.spec import StudentSpec, parse_student
 from teachers.caching import stored_logits
 from teachers.finetuning import adopt, find_finetuned, mark_finetuned
@@ -121,6 +121,8 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         UserError: whatever is wrong with any of them, before any long work.
     """
     parse_student_or_folder(config.student)
+    if config.initialisation not in METHODS:
+        raise unknown("initialisation", config.initialisation, METHODS)
     data = load_task(
         config.data,
         metric=config.metric,

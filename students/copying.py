@@ -11,13 +11,19 @@ from students.classification_head import fit_head, same_head
 from students.forward import Texts, embed, run_layer
 from students.tables import tables_for
 
+_WIDTHS = {
+    "hidden": "width",
+    "heads": "number of heads",
+    "feed_forward": "feed-forward width",
+    "activation": "activation",
+}
+
 
 def check_copy(student: Anatomy, teacher: Anatomy) -> None:
     """Raise DoesNotFit unless all widths agree and the student is no deeper than its teacher."""
-    for name in ("hidden", "heads", "feed_forward", "activation"):
+    for name, title in _WIDTHS.items():
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours != theirs:
-            title = name.replace("_", "-")
             raise DoesNotFit(f"whole layers cannot be copied: the student's {title} is {ours}, its teacher's {theirs}.")
     if student.word_embeddings.embedding_dim != teacher.word_embeddings.embedding_dim:
         raise DoesNotFit("whole layers cannot be copied: the embeddings of student and teacher differ in width.")

@@ -61,6 +61,8 @@ def cut(student: Anatomy, teacher: Anatomy, texts: Texts, layers: Sequence[int])
         DoesNotFit: see `check_cut`.
     """
     check_cut(student, teacher)
+    if sorted(set(layers)) != list(layers):
+        raise DoesNotFit(f"the layers {list(layers)} cannot be cut: each must be later than the one before it.")
     inputs, importance = _teacher_pass(teacher, texts)
     kept = strongest(importance, student.hidden)
     hidden = _embeddings(student, teacher, texts, kept)

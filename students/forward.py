@@ -50,9 +50,9 @@ def texts_of(batches: Sequence[Mapping[str, Tensor]]) -> Texts:
 
 def embedding_sum(parts: Anatomy, texts: Texts) -> Tensor:
     """Return word + position + token-type embeddings before their normalisation, [N, E]."""
-    total: Tensor = parts.word_embeddings(texts.ids) + parts.position_embeddings(
-        texts.positions + parts.position_offset
-    )
+    places = texts.positions + parts.position_offset
+    places = texts.positions + parts.position_offset
+    total: Tensor = parts.word_embeddings(texts.ids) + parts.position_embeddings(places)
     if parts.token_type_embeddings is not None:
         total = total + parts.token_type_embeddings(texts.types)
     return total
@@ -88,7 +88,8 @@ def _attend_batch(query: Tensor, key: Tensor, value: Tensor, heads: int, mask: T
     def padded(tokens: Tensor) -> Tensor:
         whole = tokens.new_zeros(*mask.shape, tokens.shape[1])
         whole[mask] = tokens
-        return whole.unflatten(2, (heads, -1)).transpose(1, 2)
+        split: Tensor = whole.unflatten(2, (heads, -1)).transpose(1, 2)
+        return split
 
     visible = mask[:, None, None, :]
     result = F.scaled_dot_product_attention(padded(query), padded(key), padded(value), attn_mask=visible)

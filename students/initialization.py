@@ -49,7 +49,7 @@ def initialise(
         batches: `input_ids`, `attention_mask` and perhaps `token_type_ids` of real text, right-padded, [B, L].
         method: "copy" takes whole layers over and needs equal widths; "cut" keeps the strongest dimensions, heads and
             neurons of the teacher and repairs what is lost; "pca" projects the embeddings and leaves the layers random;
-            "random"; "auto" takes the first of these that fits.
+            "random"; "auto" takes the best of these that fits, see `choose`.
         layers: which teacher layers, see `layer_map`.
 
     Raises:
@@ -75,9 +75,16 @@ def initialise(
 
 
 def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str]:
-    """Return the best method that fits two models, and why it is not one before it ("" for the first)."""
-    reasons = []
-    for method, check in (("copy", _checked(check_copy)), ("cut", _checked(check_cut)), ("pca", check_principal)):
+    """Return the best method that fits two models, and why none before it does ("" for the first).
+
+    A student of fewer layers than its teacher is cut even where its widths agree: the cut starts from the same whole
+    layers and repairs what the skipped ones leave missing.
+    """
+    reasons: list[str] = []
+    candidates = [("cut", _checked(check_cut)), ("pca", check_principal)]
+    if student.config.num_hidden_layers == teacher.config.num_hidden_layers:
+        candidates.insert(0, ("copy", _checked(check_copy)))
+    for method, check in candidates:
         try:
             check(student, teacher)
         except DoesNotFit as error:

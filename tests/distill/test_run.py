@@ -1,0 +1,245 @@
+"""The whole command at smoke size, with a small teacher and data made here."""
+
+import contextlib
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnxruntime
+import pytest
+from rich.console import Console
+from safetensors.torch import load_file
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
+
+from distill import run
+from tests.conftest import tiny_bert
+
+ROOT = Path(__file__).parents[2]
+GOOD, BAD = ["fine", "great", "lovely", "superb"], ["awful", "dull", "poor", "weak"]
+NEUTRAL = [f"word{i}" for i in range(60)]
+QUICK = ["--set", "training.batch_size=8", "--teacher-set", "batch_size=8", "--rounds", "1", "--latency-length", "8"]
+STUDENT = "layers=2,hidden=16,heads=2,feed_forward=32"
+
+
+def _sentence(draw, label):
+    words = draw.choices(NEUTRAL, k=draw.randint(2, 9))
+    words.insert(draw.randint(0, len(words)), draw.choice(GOOD if label else BAD))
+    return " ".join(words)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory, request):
+    """A folder with a 4-layer teacher without a head, a classification task, a regression task and pairs."""
+    root, draw = tmp_path_factory.mktemp("files"), random.Random(0)
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *GOOD, *BAD, *NEUTRAL]
+    inner = Tokenizer(WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
+    inner.pre_tokenizer = Whitespace()
+    inner.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = ["input_ids", "attention_mask", "token_type_ids"]
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", model_input_names=names
+    )
+    tiny_bert().bert.save_pretrained(root / "teacher")
+    tokenizer.save_pretrained(root / "teacher")
+    for split, rows in (("train", 160), ("dev", 60)):
+        for task in ("labels", "values"):
+            (root / task).mkdir(exist_ok=True)
+            lines = ["sentence\tlabel" if task == "labels" else "sentence1\tsentence2\tscore"]
+            for number in range(rows):
+                first, second = _sentence(draw, number % 2), _sentence(draw, number // 2 % 2)
+                same = 4.25 if number % 2 == number // 2 % 2 else 1.5
+                lines.append(f"{first}\t{number % 2}" if task == "labels" else f"{first}\t{second}\t{same}")
+            (root / task / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+    return root
+
+
+def _arguments(files, out, *options, data="labels"):
+    return [
+        "--teacher", str(files / "teacher"), "--student", STUDENT, "--data", str(files / data), "--out", str(out),
+        *QUICK, *options,
+    ]  # fmt: skip
+
+
+def _environment():
+    return os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _run(*arguments, **options):
+    """Run the command in this process, as `python -m distill.run` would."""
+    output, errors, code = io.StringIO(), io.StringIO(), 0
+    argv, console = sys.argv, run.console
+    sys.argv = ["distill.run", *_arguments(*arguments, **options)]
+    run.console = Console(file=output, width=200)
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            run.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    finally:
+        sys.argv, run.console = argv, console
+    return Result(code, output.getvalue(), errors.getvalue())
+
+
+def _start(*arguments, **options):
+    """Start the command in a process of its own."""
+    command = [sys.executable, "-m", "distill.run", *_arguments(*arguments, **options)]
+    return subprocess.Popen(command, env=_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def finished(files, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "first"
+    result = _run(files, out, "--control", "--seeds", "2", "--set", "training.epochs=2")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return out, result
+
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+def test_everything_is_there(finished):
+    out, result = finished
+    for name in ("run.json", "report.html", "config.json", "student/tokenizer.json", "student/model.safetensors"):
+        assert (out / name).is_file(), name
+    assert "report:" in result.stdout
+    assert "Traceback" not in result.stderr
+
+
+def test_the_record_says_what_was_done(finished):
+    record = json.loads((finished[0] / "run.json").read_text())
+    assert record["data"]["rows"] == {"train": 160, "unlabelled": 0, "evaluation": 60}
+    assert [seed["seed"] for seed in record["seeds"]] == [0, 1]
+    assert record["seeds"][0]["stages"][0]["steps"] == 40
+    assert record["seeds"][0]["control"]["value"] is not None
+    assert record["models"]["student"]["layers"] == 2
+    assert {row["model"] for row in record["latency"]["rows"]} >= {"teacher fp32", "student int8"}
+
+
+def test_onnx_files_say_what_the_record_says(finished):
+    out, _ = finished
+    record = json.loads((out / "run.json").read_text())
+    for file in record["artefacts"]:
+        assert (out / file["path"]).stat().st_size == file["bytes"]
+    session = onnxruntime.InferenceSession(out / "student" / "model-fp32.onnx")
+    tokens = PreTrainedTokenizerFast.from_pretrained(out / "student")("a great film", return_tensors="np")
+    (logits,) = session.run(None, {item.name: tokens[item.name] for item in session.get_inputs()})
+    assert logits.shape == (1, 2)
+
+
+def test_the_same_command_runs_nothing_again(files, finished):
+    out, _ = finished
+    before = json.loads((out / "run.json").read_text())
+    result = _run(files, out, "--control", "--seeds", "2", "--set", "training.epochs=2")
+    after = json.loads((out / "run.json").read_text())
+    assert result.returncode == 0
+    assert after["seeds"] == before["seeds"]
+    assert after["quality"] == before["quality"]
+
+
+def test_the_next_run_reuses_the_finetuned_teacher(files, finished):
+    out, _ = finished
+    result = _run(files, out.parent / "second", "--recipe", "tinybert", "--set", "training.epochs=1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "fine-tuned earlier" in result.stdout
+    record = json.loads((out.parent / "second" / "run.json").read_text())
+    assert [stage["name"] for stage in record["seeds"][0]["stages"]] == ["intermediate", "prediction"]
+
+
+def test_other_settings_in_the_same_folder_are_refused(files, finished):
+    out, _ = finished
+    result = _run(files, out, "--set", "training.epochs=3")
+    assert result.returncode == 2
+    assert "other settings" in result.stderr
+
+
+def test_regression_on_pairs(files, tmp_path):
+    result = _run(files, tmp_path / "run", "--recipe", "distilbert", "--set", "training.epochs=1", data="values")
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["data"]["kind"] == "regression"
+    assert set(record["quality"]["student"]["metrics"]) == {"pearson", "spearman"}
+
+
+def test_unlabelled_rows_are_learnt_from(files, tmp_path):
+    result = _run(files, tmp_path / "run", "--labelled-rows", "40", "--control", "--set", "training.epochs=1")
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["data"]["rows"] == {"train": 40, "unlabelled": 120, "evaluation": 60}
+    control = json.loads((tmp_path / "run" / "seed-0" / "control" / "01-task" / "stage.json").read_text())
+    assert control["steps"] == record["seeds"][0]["stages"][0]["steps"] == 20
+
+
+def test_a_killed_run_goes_on_and_ends_where_the_straight_one_does(files, tmp_path):
+    options = ("--set", "training.max_steps=240")
+    straight, killed = tmp_path / "a" / "run", tmp_path / "b" / "run"
+    assert _start(files, straight, *options).wait(timeout=200) == 0
+    process = _start(files, killed, *options)
+    stage = killed / "seed-0" / "student" / "01-task"
+    deadline = time.monotonic() + 200
+    while not any(stage.glob("checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
+        assert process.poll() is None, "it ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (stage / "stage.json").exists(), "it finished before it could be killed"
+    assert _start(files, killed, *options).wait(timeout=200) == 0
+    assert json.loads((stage / "stage.json").read_text())["resumed"]
+    expected = load_file(straight / "student" / "model.safetensors")
+    got = load_file(killed / "student" / "model.safetensors")
+    assert all(expected[name].equal(got[name]) for name in expected)
+
+
+BAD_INPUT = {
+    "teacher": (["--teacher", "minilmm"], "did you mean minilm"),
+    "student": (["--student", "tinny"], "did you mean tiny"),
+    "recipe": (["--recipe", "distilbrt"], "did you mean distilbert"),
+    "heads": (["--student", "layers=2,hidden=16,heads=3"], "heads"),
+    "data": (["--data", "nowhere.tsv"], "nowhere.tsv"),
+    "column": (["--label-column", "gold"], "gold"),
+    "metric": (["--metric", "acuracy"], "did you mean accuracy"),
+    "misfit": (["--metric", "spearman"], "spearman"),
+    "field": (["--set", "training.epoch=1"], "training.epoch"),
+    "hub": (["--teacher", "bert-large"], "--teacher minilm"),
+    "seeds": (["--seeds", "0"], "seeds"),
+    "start": (["--initialisation", "cutt"], "cut"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_and_exit_code_2(files, tmp_path, case):
+    options, message = BAD_INPUT[case]
+    result = _run(files, tmp_path / "run", *options)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert message in errors[0]
+    assert not (tmp_path / "run").exists()
+
+
+def test_print_recipe_gives_a_file_that_runs(files, tmp_path):
+    printed = _run(files, tmp_path / "run", "--recipe", "distilbert", "--print-recipe")
+    assert printed.returncode == 0
+    (tmp_path / "mine.yaml").write_text(printed.stdout)
+    result = _run(files, tmp_path / "run", "--recipe", str(tmp_path / "mine.yaml"), "--set", "training.max_steps=3")
+    assert result.returncode == 0, result.stdout + result.stderr

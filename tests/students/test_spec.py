@@ -1,0 +1,87 @@
+import pytest
+
+from pocketbert.errors import UserError
+from students.architecture import FIELDS, divisors, nearest_heads, usual_heads
+from students.catalogue import STUDENTS
+from students.spec import StudentSpec, parse_student
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_every_student_is_found_under_its_name_and_says_where_it_comes_from(name):
+    assert parse_student(name) is STUDENTS[name]
+    assert STUDENTS[name].name == name
+    assert STUDENTS[name].description
+
+
+@pytest.mark.parametrize("name", STUDENTS)
+def test_writing_out_a_students_sizes_gives_the_same_student(name):
+    spec = STUDENTS[name]
+    written = parse_student(",".join(f"{field}={getattr(spec, field)}" for field in FIELDS))
+    assert [getattr(written, field) for field in FIELDS] == [getattr(spec, field) for field in FIELDS]
+
+
+def test_tiny_has_the_published_sizes():
+    assert STUDENTS["tiny"].sizes == "4x312/12/1200"
+
+
+@pytest.mark.parametrize(
+    ("text", "sizes"),
+    [
+        ("layers=3,hidden=384", "3x384/12/1536"),
+        ("layers=2, hidden=128", "2x128/2/512"),
+        ("layers=6,hidden=768", "6x768/12/3072"),
+        ("layers=2,hidden=96", "2x96/3/384"),
+        ("layers=2,hidden=128,heads=4,feed_forward=200", "2x128/4/200"),
+        ("tiny,layers=3", "3x312/12/1200"),
+        ("tiny, layers=3 ,heads=6", "3x312/6/1200"),
+    ],
+)
+def test_sizes_written_out(text, sizes):
+    spec = parse_student(text)
+    assert spec.sizes == sizes
+    assert spec.name == text
+
+
+def test_the_family_can_be_asked_for():
+    assert parse_student("tiny,family=distilbert").family == "distilbert"
+    assert parse_student("tiny").family == "auto"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tinny", "unknown student 'tinny': did you mean tiny"),
+        ("", "unknown student ''"),
+        ("tiny,layer=3", "unknown student field 'layer': did you mean layers"),
+        ("tiny,3", "'3' is no field=value pair"),
+        ("layers=3", "hidden is missing"),
+        ("hidden=384", "layers is missing"),
+        ("layers=three,hidden=384", "layers=three is not a whole number"),
+        ("layers=3,hidden=384.0", "hidden=384.0 is not a whole number"),
+        ("layers=0,hidden=384", "layers=0 must be a whole number of at least 1"),
+        ("layers=3,hidden=-384", "hidden=-384 must be"),
+        ("layers=3,layers=4,hidden=384", "layers is given twice"),
+        ("tiny,heads=7", "heads=7 does not divide hidden=312: take heads=6 or 8"),
+        ("tiny,heads=400", "take heads=312"),
+        ("tiny,family=brt", "unknown student family 'brt': did you mean bert"),
+    ],
+)
+def test_mistakes_say_what_to_do(text, message):
+    with pytest.raises(UserError, match=message.replace("(", r"\(")):
+        parse_student(text)
+
+
+def test_a_spec_cannot_be_changed_or_made_of_other_numbers():
+    with pytest.raises(AttributeError):
+        STUDENTS["tiny"].layers = 5
+    with pytest.raises(UserError, match=r"layers=2\.0"):
+        StudentSpec("x", 2.0, 64, 1, 64)
+    with pytest.raises(UserError, match="layers=True"):
+        StudentSpec("x", True, 64, 1, 64)
+
+
+def test_usual_heads_divide_every_width():
+    for hidden in range(1, 400):
+        assert hidden % usual_heads(hidden) == 0
+        assert all(hidden % heads == 0 for heads in nearest_heads(hidden, 5))
+    assert divisors(12) == [1, 2, 3, 4, 6, 12]
