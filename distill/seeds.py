@@ -29,7 +29,7 @@ def _spread(values: Sequence[float]) -> dict[str, Any]:
 def _paired(differences: np.ndarray) -> dict[str, Any]:
     """Student's t over the differences; with fewer than two seeds, or no spread, there is no interval."""
     result: dict[str, Any] = {"mean": float(differences.mean()), "low": None, "high": None, "p_value": None}
-    if len(differences) < 2 or np.ptp(differences) == 0:
+    if len(differences) < 2 or np.allclose(differences, differences[0], rtol=1e-9):
         return result
     test = stats.ttest_1samp(differences, 0.0)
     interval = test.confidence_interval(0.95)

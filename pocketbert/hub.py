@@ -2,8 +2,7 @@
 
 from threading import Thread
 
-from huggingface_hub import constants
-from huggingface_hub.utils import get_session
+from huggingface_hub import constants, get_session
 
 PROBE_SECONDS = 5.0
 

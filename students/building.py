@@ -36,7 +36,7 @@ def build_student(spec: StudentSpec, teacher: PreTrainedModel) -> PreTrainedMode
     """
     config = student_config(spec, teacher.config)
     model: PreTrainedModel = _AUTO.from_config(config)
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     return model
 
 
@@ -140,7 +140,7 @@ def load_student(folder: Path) -> PreTrainedModel:
     """
     _check_folder(folder)
     model: PreTrainedModel = _AUTO.from_pretrained(folder, use_safetensors=True, local_files_only=True)
-    model.eval()  # type: ignore[no-untyped-call]
+    model.eval()
     return model
 
 

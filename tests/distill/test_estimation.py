@@ -1,0 +1,43 @@
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from distill import estimation
+from distill.data.encoding import PaddingCollator
+from distill.recipes import RECIPES
+from distill.stages import build_distiller
+from pocketbert.errors import UserError
+
+
+def test_no_room_is_said_before_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
+    estimation.check_disk(tmp_path / "deep" / "run", 10**9 - 1)
+    with pytest.raises(UserError, match=r"needs about 2\.50 GB .* 1\.00 GB are free.*--out"):
+        estimation.check_disk(tmp_path / "deep" / "run", 2_500_000_000)
+
+
+def test_memory_by_hand(bert):
+    student, teacher = bert(layers=1, hidden=16), bert()
+    small, large = estimation.parameters(student), estimation.parameters(teacher)
+    assert estimation.memory([student], teacher) == 4 * (4 * small + large)
+    assert estimation.memory([student, teacher], teacher) == 4 * (4 * large + large)
+
+
+def test_the_probe_changes_neither_weights_nor_random_state(bert, rows):
+    distiller = build_distiller(RECIPES["tinybert"].stages[0], bert(seed=1, layers=2), bert())
+    before = {name: tensor.clone() for name, tensor in distiller.state_dict().items()}
+    state = torch.get_rng_state()
+    assert estimation.seconds_per_step(distiller, rows, PaddingCollator(0), 8) > 0
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in distiller.state_dict().items())
+    assert all(parameter.grad is None for parameter in distiller.parameters())
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(40, "40 s"), (600, "10 min")])
+def test_is_said_in_one_line(seconds, text):
+    assert (
+        estimation.Cost(seconds, 2 * 10**9, 5 * 10**8).describe()
+        == f"about {text} of training, 2.0 GB of memory, 0.50 GB of disk"
+    )
