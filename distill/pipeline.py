@@ -40,7 +40,7 @@ from teachers.finetuning import adopt, find_finetuned, mark_finetuned
 from teachers.loading import Teacher, load_teacher, load_tokenizer
 
 log = logging.getLogger(__name__)
-STATISTICS_ROWS = 1024
+STATISTICS_ROWS = 2048
 Logits = NDArray[np.floating[Any]]
 
 
