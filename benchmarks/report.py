@@ -116,7 +116,6 @@ def _trained_view(run: Record) -> dict[str, object]:
     examples = records(run, "disagreements")
     return {
         "initialisation": dig(run, "initialisation") or {},
-        "copied": ", ".join(texts(run, "initialisation", "layers")),
         "alignment": texts(run, "alignment"),
         "panels": panels(run),
         "controlled": any(records(seed, "control_history") for seed in records(run, "seeds")),

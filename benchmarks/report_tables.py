@@ -25,6 +25,7 @@ from benchmarks.report_text import judge, kept_share
 
 _QUALITY_ROWS = {
     "teacher": "teacher",
+    "student_before_training": "student before training",
     "student": "student",
     "control": "control",
     "student_fp32_onnx": "student fp32 ONNX",
