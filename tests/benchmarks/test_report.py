@@ -83,7 +83,6 @@ def test_a_full_page_has_every_section(full):
         "0.600 ms",
         "1 thread, batch 1, 12 rounds",
         "312->384 projection",
-        "Teacher layers (from 0): 0, 2, 3, 5",
         "hidden states · layers",
         "positive, 97.1 % sure right",
         "evaluation rows 872",
