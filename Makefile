@@ -16,10 +16,10 @@ demo: $(INSTALLED)
 	  --train-rows 8000 --teacher-set epochs=2 --set training.epochs=3
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 fast: $(INSTALLED)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

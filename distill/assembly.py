@@ -21,11 +21,12 @@ from benchmarks.flops import flops
 from benchmarks.latency import measure
 from benchmarks.report import write_report
 from benchmarks.size import sizes
-from distill import exporting, pipeline, record
+from distill import exporting, pipeline, planning, preparation, record
 from distill.config import TEACHER_TRAINING, RunConfig, claim_folder
 from distill.estimation import check_disk
 from distill.evaluation import Quality, predict, quality
-from distill.pipeline import Run, Trained
+from distill.pipeline import Trained
+from distill.preparation import Run
 from distill.recipes.loading import load_recipe, validated
 from distill.recipes.schema import TrainingSettings
 from pocketbert.errors import UserError
@@ -62,9 +63,9 @@ def carry_out(request: Request, console: Console) -> Path:
     datasets.disable_progress_bars()
     config = _config(request)
     folder = request.out or _default_folder(config)
-    run = pipeline.prepare(config, folder)
+    run = preparation.prepare(config, folder)
     _announce(run, console)
-    cost, parts = pipeline.estimate(run)
+    cost, parts = planning.estimate(run)
     console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
     check_disk(folder, cost.disk_bytes)
     claim_folder(folder, config)

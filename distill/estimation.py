@@ -44,7 +44,9 @@ class Cost:
         return f"about {time_text} of training, {memory:.1f} GB of memory, {disk:.2f} GB of disk"
 
 
-def seconds_per_step(distiller: Distiller, rows: Dataset, collator: PaddingCollator, batch_size: int) -> float:
+def seconds_per_step(
+    distiller: Distiller, rows: Dataset, collator: PaddingCollator, batch_size: int, *, bf16: bool = False
+) -> float:
     """Time forward and backward passes on batches of typical length; changes neither weights nor random state."""
     order = sorted(range(len(rows)), key=rows["length"][:].__getitem__)
     inputs = rows.remove_columns("length")
@@ -56,7 +58,9 @@ def seconds_per_step(distiller: Distiller, rows: Dataset, collator: PaddingColla
         batch = collator([inputs[i] for i in order[start : start + batch_size]])
         batch = {name: tensor.to(distiller.student.device) for name, tensor in batch.items()}
         begin = time.perf_counter()
-        distiller(**batch)["loss"].backward()
+        with torch.autocast(distiller.student.device.type, torch.bfloat16, enabled=bf16):
+            loss = distiller(**batch)["loss"]
+        loss.backward()
         spent.append(time.perf_counter() - begin)
         distiller.zero_grad(set_to_none=True)
     distiller.train(training)

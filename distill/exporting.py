@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 from distill.data.encoding import MODEL_INPUTS
 from distill.evaluation import predict, predictions
 from distill.metrics import METRICS
-from distill.pipeline import Logits, Run
+from distill.preparation import Logits, Run
 from pocketbert.devices import move
 from students.export import Parity, export_fp32, export_int8, parity, run_onnx
 

@@ -21,7 +21,8 @@ from transformers import PreTrainedModel
 import pocketbert
 from distill.evaluation import Quality, difference, predictions, quality
 from distill.exporting import Exported
-from distill.pipeline import Logits, Run, Trained
+from distill.pipeline import Trained
+from distill.preparation import Logits, Run
 from distill.seeds import summary
 from students.initialization import Initialisation
 

@@ -68,17 +68,27 @@ def recipe_steps(recipe: Recipe, rows: int) -> list[int]:
     return [total_steps(stage.training, rows) for stage in recipe.stages]
 
 
+@dataclass(frozen=True)
+class Conditions:
+    """What all stages of one training share.
+
+    Attributes:
+        rows: encoded rows with `length`, and `teacher_logits` where they are stored.
+        collator: pads batches.
+        seed: of order, dropout and projections.
+        title: what the progress bars call the training.
+        bf16: autocast to bfloat16.
+    """
+
+    rows: Dataset
+    collator: PaddingCollator
+    seed: int
+    title: str
+    bf16: bool = False
+
+
 def run_recipe(
-    recipe: Recipe,
-    student: PreTrainedModel,
-    teacher: PreTrainedModel | None,
-    rows: Dataset,
-    collator: PaddingCollator,
-    folder: Path,
-    *,
-    seed: int,
-    title: str,
-    bf16: bool = False,
+    recipe: Recipe, student: PreTrainedModel, teacher: PreTrainedModel | None, conditions: Conditions, folder: Path
 ) -> list[StageResult]:
     """Train the student in place through all stages; finished ones are loaded instead of run.
 
@@ -86,20 +96,13 @@ def run_recipe(
         recipe: its stages run in order.
         student: trained in place.
         teacher: None for a control or a plain fine-tuning.
-        rows: encoded rows with `length`, and `teacher_logits` where they are stored.
-        collator: pads batches.
+        conditions: rows, seed and the like.
         folder: of this training; each stage has a folder inside.
-        seed: of order, dropout and projections.
-        title: what the progress bars call it.
-        bf16: autocast to bfloat16.
     """
     return [
-        _run_stage(
-            stage, student, teacher, rows, collator, stage_folder(folder, number, stage),
-            seed=seed, title=f"{title}: {stage.name}", bf16=bf16,
-        )
+        _run_stage(stage, student, teacher, conditions, stage_folder(folder, number, stage))
         for number, stage in enumerate(recipe.stages, start=1)
-    ]  # fmt: skip
+    ]
 
 
 def stage_folder(folder: Path, number: int, stage: Stage) -> Path:
@@ -112,27 +115,26 @@ def stage_weights(recipe: Recipe, folder: Path) -> Path:
     return stage_folder(folder, len(recipe.stages), recipe.stages[-1]) / WEIGHTS
 
 
+def is_finished(folder: Path) -> bool:
+    """Tell whether a stage's folder holds its finished result."""
+    return (folder / DONE).exists()
+
+
 def _run_stage(
-    stage: Stage,
-    student: PreTrainedModel,
-    teacher: PreTrainedModel | None,
-    rows: Dataset,
-    collator: PaddingCollator,
-    folder: Path,
-    *,
-    seed: int,
-    title: str,
-    bf16: bool,
+    stage: Stage, student: PreTrainedModel, teacher: PreTrainedModel | None, conditions: Conditions, folder: Path
 ) -> StageResult:
-    if (folder / DONE).exists():
+    if is_finished(folder):
         load_model(student, folder / WEIGHTS, device=str(student.device))
         return StageResult(**read_json(folder / DONE))
+    rows, seed = conditions.rows, conditions.seed
     set_seed(seed)
     distiller = build_distiller(stage, student, teacher)
     dropout = _set_dropout(student, stage.training.dropout)
     checkpoint = latest_checkpoint(folder)
-    arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=bf16)
-    trainer = DistillTrainer(distiller, arguments, _columns(rows, stage), collator, title)
+    arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
+    trainer = DistillTrainer(
+        distiller, arguments, _columns(rows, stage), conditions.collator, f"{conditions.title}: {stage.name}"
+    )
     begin = time.perf_counter()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     _restore_dropout(dropout)

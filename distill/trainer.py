@@ -24,6 +24,7 @@ from distill.data.encoding import PaddingCollator
 from distill.data.sampling import LengthGroupedSampler
 from distill.distiller import Distiller
 from distill.recipes.schema import TrainingSettings
+from pocketbert.devices import best_device
 from pocketbert.errors import UserError
 
 CHECKPOINTS_PER_STAGE = 10
@@ -184,6 +185,7 @@ def training_arguments(
         weight_decay=settings.weight_decay,
         max_grad_norm=settings.gradient_clipping,
         bf16=bf16,
+        use_cpu=best_device().type == "cpu",  # without it, bf16 is refused on a CPU
         seed=seed,
         logging_steps=logging,
         logging_nan_inf_filter=False,

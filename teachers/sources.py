@@ -89,4 +89,3 @@ def _cached(repository: str) -> Path | None:
         return None
     complete = (folder / "config.json").is_file() and any(folder.glob("*.safetensors"))
     return folder if complete else None
-

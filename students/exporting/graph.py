@@ -1,7 +1,5 @@
 """An ONNX graph under construction, with readable names, and how it becomes a file."""
 
-import os
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from pocketbert import __version__
 from pocketbert.errors import UserError
+from pocketbert.files import write_bytes
 
 CONTRIB = "com.microsoft"
 OPSET = 18
@@ -94,15 +93,4 @@ def write_model(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str])
     del model.metadata_props[:]
     helper.set_model_props(model, dict(metadata))
     refuse_too_large(model.ByteSize())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(model.SerializeToString())
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    write_bytes(path, model.SerializeToString())

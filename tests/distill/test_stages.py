@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 from distill import stages
 from distill.data.encoding import PaddingCollator
 from distill.recipes import RECIPES, Recipe, Stage, TrainingSettings
-from distill.stages import PROJECTIONS, WEIGHTS, run_recipe
+from distill.stages import PROJECTIONS, WEIGHTS, Conditions, run_recipe
 from distill.trainer import DistillTrainer
 from pocketbert.errors import UserError
 
@@ -25,7 +25,7 @@ def _recipe(**training):
 
 def _run(recipe, bert, rows, folder, seed=3):
     student, teacher = bert(seed=1, layers=2, hidden=16), bert()
-    results = run_recipe(recipe, student, teacher, rows, COLLATOR, folder, seed=seed, title="test")
+    results = run_recipe(recipe, student, teacher, Conditions(rows, COLLATOR, seed, "test"), folder)
     return student, results
 
 
@@ -145,7 +145,7 @@ def test_nan_stops_and_names_the_objective(bert, rows, tmp_path):
         student.classifier.weight.fill_(float("nan"))
     stage = Stage(name="task", objectives={"hard_labels": {}}, training=TrainingSettings(max_steps=4, batch_size=8))
     with pytest.raises(UserError, match="objective hard_labels"):
-        run_recipe(Recipe(name="x", stages=(stage,)), student, None, rows, COLLATOR, tmp_path, seed=0, title="t")
+        run_recipe(Recipe(name="x", stages=(stage,)), student, None, Conditions(rows, COLLATOR, 0, "t"), tmp_path)
 
 
 def test_dropout_is_set_for_the_stage_and_restored(bert, rows, tmp_path, monkeypatch):
@@ -160,3 +160,11 @@ def test_dropout_is_set_for_the_stage_and_restored(bert, rows, tmp_path, monkeyp
     student, _ = _run(_logits_recipe(max_steps=2, dropout=0.0), bert, rows, tmp_path)
     assert seen == [{0.0}, {0.0}]
     assert {module.p for module in student.modules() if isinstance(module, torch.nn.Dropout)} == {0.1}
+
+
+def test_bfloat16_trains_and_keeps_float32_weights(bert, rows, tmp_path):
+    student, teacher = bert(seed=1, layers=2, hidden=16), bert()
+    recipe = _logits_recipe(max_steps=3, batch_size=8)
+    (result,) = run_recipe(recipe, student, teacher, Conditions(rows, COLLATOR, 0, "t", bf16=True), tmp_path)
+    assert result.steps == 3
+    assert {tensor.dtype for tensor in load_file(tmp_path / "01-task" / WEIGHTS).values()} == {torch.float32}
