@@ -1,5 +1,7 @@
 """Joins the rooms for `distill.run`: prepare, train, export, measure, report."""
 
+import math
+import os
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +12,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import psutil
 import torch
 from rich.console import Console
 from rich.progress import Progress
@@ -57,10 +60,10 @@ def carry_out(request: Request, console: Console) -> Path:
     Raises:
         UserError: bad input, before any long work.
     """
-    begin = time.perf_counter()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     datasets.disable_progress_bars()
+    _check_request(request)
     config = _config(request)
     folder = request.out or _default_folder(config)
     run = preparation.prepare(config, folder)
@@ -68,10 +71,12 @@ def carry_out(request: Request, console: Console) -> Path:
     cost, parts = planning.estimate(run)
     console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
     check_disk(folder, cost.disk_bytes)
-    claim_folder(folder, config)
+    claim_folder(folder, config, run.inputs)
 
     notes = [pipeline.ready_teacher(run)]
     console.print(notes[0])
+    warnings = preparation.warnings(run)
+    console.print(*(f"warning: {text}" for text in warnings), sep="\n", end="\n" if warnings else "")
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
     students, controls, start_logits = _train(run)
@@ -83,17 +88,34 @@ def carry_out(request: Request, console: Console) -> Path:
     exported = exporting.export_and_prove(run, folder, request.max_drop)
     for file in exported:
         console.print(file.describe())
-    latency = _latency({file.name: file.path for file in exported if not file.refused}, request, console)
+    kept = {file.name: file.path for file in exported if not file.refused}
+    latency = _latency(kept, request, run, console) if kept else {}
+    warnings += [file.describe() for file in exported if file.refused or file.doubtful]
 
     document = record.assemble(
         run, start=start, students=students, controls=controls, start_logits=start_logits,
-        exported=exported, latency=latency, notes=notes, models=_models(run),
-        seconds=time.perf_counter() - begin,
+        exported=exported, latency=latency, notes=notes, warnings=warnings, models=_models(run),
+        seconds=time.time() - psutil.Process().create_time(),
     )  # fmt: skip
     write_json(folder / "run.json", document)
     report = write_report(document, folder)
     console.print(f"report: {report}")
     return report
+
+
+def _check_request(request: Request) -> None:
+    """Refuse numbers that would only be missed at the very end."""
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("several processes (torchrun, accelerate launch) are not supported yet: start one process.")
+    for option, value in (
+        ("threads", request.threads),
+        ("rounds", request.rounds),
+        ("latency-length", min(request.lengths)),
+    ):
+        if value < 1:
+            raise UserError(f"--{option} {value}: it must be at least 1.")
+    if not 0 <= request.max_drop < math.inf:
+        raise UserError(f"--max-drop {request.max_drop}: it must be a number from 0 up.")
 
 
 def _config(request: Request) -> RunConfig:
@@ -204,11 +226,11 @@ def _cells(measured: Quality) -> list[str]:
     ]
 
 
-def _latency(files: dict[str, Path], request: Request, console: Console) -> dict[str, Any]:
+def _latency(files: dict[str, Path], request: Request, run: Run, console: Console) -> dict[str, Any]:
+    longest = preparation.longest_input(run.student, run.teacher.model)
+    lengths = sorted({min(length, longest) for length in request.lengths})
     with _bar(console, "measuring latency") as advance:
-        rows = measure(
-            files, request.lengths, batch=1, threads=request.threads, rounds=request.rounds, progress=advance
-        )
+        rows = measure(files, lengths, batch=1, threads=request.threads, rounds=request.rounds, progress=advance)
     kept = ("length", "p50_ms", "p95_ms", "samples")
     return {
         "threads": request.threads,

@@ -1,5 +1,7 @@
 """The resolved settings of a run, and the folder that belongs to them."""
 
+import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +19,9 @@ class RunConfig(BaseModel):
     """Everything that decides a run's result; written to `config.json` in the run's folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    teacher: str
-    student: str
-    data: str
+    teacher: Annotated[str, Field(min_length=1)]
+    student: Annotated[str, Field(min_length=1)]
+    data: Annotated[str, Field(min_length=1)]
     recipe: Recipe
     metric: str | None = None
     text_columns: tuple[str, ...] | None = None
@@ -32,8 +34,9 @@ class RunConfig(BaseModel):
     max_length: Annotated[int, Field(ge=8)] = 128
     initialisation: str = "auto"
     teacher_training: TrainingSettings = TEACHER_TRAINING
-    seed: int = 0
-    seeds: Annotated[int, Field(ge=1)] = 1
+    finetune: bool | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seeds: Annotated[int, Field(ge=1, lt=10_000)] = 1
     control: bool = False
     bf16: bool = False
 
@@ -42,16 +45,29 @@ class RunConfig(BaseModel):
 ADDITIVE = ("seeds", "control")
 
 
-def claim_folder(folder: Path, config: RunConfig) -> None:
-    """Bind a run's folder to its settings, or check that it is bound to the same ones.
+def check_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str] | None = None) -> None:
+    """Check that a folder is free or bound to the same settings and inputs; changes nothing.
+
+    Args:
+        folder: the run's.
+        config: the run's settings.
+        inputs: fingerprints of the contents of data, teacher and student; None when they are not known yet.
 
     Raises:
-        UserError: the folder holds a run with other settings (naming them) or is not a run's folder.
+        UserError: the folder holds a run with other settings or inputs (naming them), is not a run's folder, or can't
+            be written.
     """
-    ours = config.model_dump(mode="json")
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise UserError(f"{folder} can't be written ({existing} is no folder that can): give another --out.")
     path = folder / CONFIG_FILE
     if path.exists():
-        differing = _differences(_read(path), ours)
+        document = _read(path)
+        before = document.pop("inputs", {})
+        differing = _differences(document, config.model_dump(mode="json"))
+        differing += [
+            f"the content of {name} changed" for name, content in (inputs or {}).items() if before.get(name) != content
+        ]
         if differing:
             raise UserError(
                 f"{folder} holds a run with other settings ({'; '.join(differing[:3])}): give another --out, or delete "
@@ -59,7 +75,12 @@ def claim_folder(folder: Path, config: RunConfig) -> None:
             )
     elif folder.exists() and any(folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no run: give another --out.")
-    write_json(path, ours)
+
+
+def claim_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str]) -> None:
+    """Bind a run's folder to its settings and inputs; see `check_folder` for the errors."""
+    check_folder(folder, config, inputs)
+    write_json(folder / CONFIG_FILE, config.model_dump(mode="json") | {"inputs": dict(inputs)})
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -56,6 +56,8 @@ def seconds_per_step(
     for part in range(PROBE_BATCHES + 1):
         start = max(0, min(len(order) - batch_size, (len(order) * (part % PROBE_BATCHES + 1)) // (PROBE_BATCHES + 1)))
         batch = collator([inputs[i] for i in order[start : start + batch_size]])
+        if distiller.needs_teacher_logits_only:
+            batch["teacher_logits"] = torch.zeros(len(batch["input_ids"]), distiller.student.config.num_labels or 1)
         batch = {name: tensor.to(distiller.student.device) for name, tensor in batch.items()}
         begin = time.perf_counter()
         with torch.autocast(distiller.student.device.type, torch.bfloat16, enabled=bf16):

@@ -1,6 +1,5 @@
 """Quality of any model's logits, by the same code for teacher, student, control and ONNX files."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +12,7 @@ from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
 from distill.data.tasks import Task
-from distill.metrics import METRICS
+from distill.metrics import METRICS, Metric
 
 RESAMPLES = 1000
 CALIBRATION_BINS = 15
@@ -71,6 +70,18 @@ def predict(model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, ba
     return logits
 
 
+def constant_answer(task: Task, labels: Floats) -> float:
+    """Return the metric of a model that gives every row the commonest class (0 for a correlation)."""
+    if task.kind == "regression":
+        return 0.0
+    commonest = np.bincount(labels.astype(np.int64)).argmax()
+    return _measure(task, METRICS[task.metric], labels, np.full_like(labels, commonest))
+
+
+def _measure(task: Task, metric: Metric, labels: Floats, predicted: Floats) -> float:
+    return metric.measure(labels, predicted, len(task.labels))
+
+
 def predictions(task: Task, logits: Floats) -> Floats:
     """Return class ids [N], or values [N] for a regression."""
     return logits[:, 0] if task.kind == "regression" else logits.argmax(-1)
@@ -86,7 +97,7 @@ def quality(task: Task, labels: Floats, logits: Floats, teacher_logits: Floats |
         teacher_logits: [N, C].
     """
     predicted = predictions(task, logits)
-    metrics = {m.name: m.function(labels, predicted) for m in METRICS.values() if m.kind == task.kind}
+    metrics = {m.name: _measure(task, m, labels, predicted) for m in METRICS.values() if m.kind == task.kind}
     value = metrics[task.metric]
     samples = _resampled(task, labels, [predicted])[0]
     low, high = np.quantile(samples, [0.025, 0.975])
@@ -107,10 +118,12 @@ def quality(task: Task, labels: Floats, logits: Floats, teacher_logits: Floats |
 def difference(task: Task, labels: Floats, ours: Floats, theirs: Floats) -> Difference:
     """Return metric(ours) - metric(theirs) for logits [N, C] of the same rows, resampled in pairs."""
     first, second = predictions(task, ours), predictions(task, theirs)
-    metric = METRICS[task.metric].function
+    metric = METRICS[task.metric]
     samples = _resampled(task, labels, [first, second])
     low, high = np.quantile(samples[0] - samples[1], [0.025, 0.975])
-    return Difference(float(metric(labels, first) - metric(labels, second)), float(low), float(high))
+    return Difference(
+        _measure(task, metric, labels, first) - _measure(task, metric, labels, second), float(low), float(high)
+    )
 
 
 def _agreement(logits: Floats, teacher_logits: Floats) -> float:
@@ -138,11 +151,11 @@ def calibration_error(labels: Floats, logits: Floats) -> float:
 
 def _resampled(task: Task, labels: Floats, predicted: list[Floats]) -> Floats:
     """Return the metric on resampled rows, [models, RESAMPLES]; all models get the same rows."""
-    metric: Callable[[Floats, Floats], float] = METRICS[task.metric].function
+    metric = METRICS[task.metric]
     generator = np.random.default_rng(0)
     values = np.empty((len(predicted), RESAMPLES))
     for draw in range(RESAMPLES):
         index = generator.integers(0, len(labels), len(labels))
         for model, guesses in enumerate(predicted):
-            values[model, draw] = metric(labels[index], guesses[index])
+            values[model, draw] = _measure(task, metric, labels[index], guesses[index])
     return values

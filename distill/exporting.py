@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS
-from distill.evaluation import predict, predictions
-from distill.metrics import METRICS
+from distill.evaluation import Difference, difference, predict
 from distill.preparation import Logits, Run
 from pocketbert.devices import move
 from students.export import Parity, export_fp32, export_int8, parity, run_onnx
@@ -27,6 +26,7 @@ class Exported:
         logits: [N, C] on the evaluation split, from ONNX Runtime.
         parity: distance of the logits from PyTorch's.
         metric_drop: PyTorch's metric minus the file's.
+        change: the same with the other sign and its paired interval.
         limit: the drop above which a file is refused.
     """
 
@@ -36,12 +36,18 @@ class Exported:
     logits: NDArray[np.floating[Any]]
     parity: Parity
     metric_drop: float
+    change: Difference
     limit: float
 
     @property
     def refused(self) -> bool:
-        """Whether the file loses more than the limit allows."""
-        return self.metric_drop > self.limit
+        """Whether the file surely loses more than nothing, and more than the limit allows."""
+        return self.metric_drop > self.limit and self.change.high < 0
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the file loses more than the limit on rows too few to tell."""
+        return self.metric_drop > self.limit and not self.refused
 
     def describe(self) -> str:
         """Say in one line what the file is, or why it was refused."""
@@ -49,6 +55,8 @@ class Exported:
         drop = f"metric {0.0 - self.metric_drop:+.4f}, largest logit difference {largest:.2g}"
         if self.refused:
             return f"{self.name}: refused and removed: {drop}, more than --max-drop {self.limit:g} allows"
+        if self.doubtful:
+            drop += f" (over --max-drop {self.limit:g}, but the rows are too few to tell)"
         return f"{self.name}: {self.path}, {self.bytes / 1e6:.1f} MB, {drop}"
 
 
@@ -79,19 +87,17 @@ def _export(run: Run, name: str, model: PreTrainedModel, reference: Logits, path
     columns = rows.select_columns([column for column in MODEL_INPUTS if column in rows.column_names])
     # One row at a time, as a device does: int8 activations share one scale a batch, so neighbours would matter.
     logits = run_onnx(path, columns.to_list(), batch_size=1 if path.stem.endswith("int8") else 32)
+    change = difference(run.task, run.labels, logits, reference)
     result = Exported(
         name=name,
         path=path,
         bytes=path.stat().st_size,
         logits=logits,
         parity=parity(reference, logits),
-        metric_drop=_metric(run, reference) - _metric(run, logits),
+        metric_drop=-change.difference,
+        change=change,
         limit=limit,
     )
     if result.refused:
         path.unlink()
     return result
-
-
-def _metric(run: Run, logits: Logits) -> float:
-    return float(METRICS[run.task.metric].function(run.labels, predictions(run.task, logits)))

@@ -25,12 +25,18 @@ class Metric:
         title: what a report prints.
         kind: the kind of task it fits.
         function: labels [N] and predictions [N] (class ids, or values for regression) to a number.
+        many: the same for more than two classes, where that is something else.
     """
 
     name: str
     title: str
     kind: Kind
     function: Callable[[Numbers, Numbers], float]
+    many: Callable[[Numbers, Numbers], float] | None = None
+
+    def measure(self, labels: Numbers, predictions: Numbers, classes: int) -> float:
+        """Return the metric of a task with so many classes (0 for regression)."""
+        return (self.many if self.many and classes > 2 else self.function)(labels, predictions)
 
 
 def accuracy(labels: Numbers, predictions: Numbers) -> float:
@@ -39,9 +45,13 @@ def accuracy(labels: Numbers, predictions: Numbers) -> float:
 
 
 def f1(labels: Numbers, predictions: Numbers) -> float:
-    """Return F1 of class id 1 where only ids 0 and 1 occur, else the mean over the classes (macro)."""
-    many = max(np.max(labels), np.max(predictions)) > 1
-    return float(f1_score(labels, predictions, average="macro" if many else "binary", zero_division=0.0))
+    """Return F1 of class id 1, the positive one of two."""
+    return float(f1_score(labels, predictions, average="binary", zero_division=0.0))
+
+
+def macro_f1(labels: Numbers, predictions: Numbers) -> float:
+    """Return the mean F1 of the classes that occur."""
+    return float(f1_score(labels, predictions, average="macro", zero_division=0.0))
 
 
 def matthews(labels: Numbers, predictions: Numbers) -> float:
@@ -79,7 +89,7 @@ METRICS: dict[str, Metric] = {
     metric.name: metric
     for metric in (
         Metric("accuracy", "accuracy", "classification", accuracy),
-        Metric("f1", "F1", "classification", f1),
+        Metric("f1", "F1", "classification", f1, many=macro_f1),
         Metric("matthews", "Matthews correlation", "classification", matthews),
         Metric("pearson", "Pearson correlation", "regression", pearson),
         Metric("spearman", "Spearman correlation", "regression", spearman),

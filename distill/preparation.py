@@ -10,19 +10,21 @@ from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from distill.config import RunConfig
+from distill.config import RunConfig, check_folder
 from distill.data.encoding import PaddingCollator, encode
 from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
+from distill.evaluation import constant_answer, quality
 from distill.losses import IGNORED_LABEL
 from distill.stages import asks_teacher, build_distiller
-from pocketbert.errors import DoesNotFit, unknown
-from pocketbert.files import fingerprint
-from students.building import build_student, load_student
-from students.initialization import METHODS
+from pocketbert.errors import DoesNotFit, UserError
+from pocketbert.files import fingerprint, sha256
+from students.building import build_student, load_student, usable_positions
+from students.initialization import check_method
 from students.spec import StudentSpec, parse_student
-from teachers.loading import Teacher, load_teacher, load_tokenizer
+from teachers.loading import Teacher, head_order, load_teacher, load_tokenizer
 
+FEW_ROWS = 100
 Logits = NDArray[np.floating[Any]]
 
 
@@ -55,6 +57,7 @@ class Run:
     student_name: str
     given_weights: bool
     rows: Rows
+    inputs: dict[str, str]
     collator: PaddingCollator
     alignment: list[str]
     teacher_logits: Logits | None = None
@@ -93,8 +96,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         UserError: whatever is wrong with any of them, before any long work.
     """
     parse_student_or_folder(config.student)
-    if config.initialisation not in METHODS:
-        raise unknown("initialisation", config.initialisation, METHODS)
+    check_folder(folder, config)
     data = load_task(
         config.data,
         metric=config.metric,
@@ -107,8 +109,11 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         regression=config.regression,
     )
     set_seed(config.seed)
-    teacher = load_teacher(config.teacher, data.task.kind, data.task.labels)
-    student, name, given = _student(config.student, teacher)
+    teacher = load_teacher(config.teacher, data.task.kind, data.task.labels, finetune=config.finetune)
+    student, name, given = _student(config.student, teacher, data.task)
+    if not given:
+        check_method(student, teacher.model, config.initialisation)
+    check_folder(folder, config, _inputs(data, teacher, config.student))
     alignment = [
         f"{stage.name}: {objective.describe()}"  # type: ignore[operator]  # mypy: ModuleDict values are Modules
         for stage in config.recipe.stages
@@ -122,7 +127,8 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         student=student,
         student_name=name,
         given_weights=given,
-        rows=_encode(data, teacher, config.max_length),
+        rows=_encode(data, teacher, min(config.max_length, longest_input(student, teacher.model))),
+        inputs=_inputs(data, teacher, config.student),
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
         alignment=alignment,
     )
@@ -130,15 +136,59 @@ def prepare(config: RunConfig, folder: Path) -> Run:
 
 def parse_student_or_folder(name: str) -> StudentSpec | Path:
     """Return a folder with a trained student, or the specification that a name stands for."""
-    return Path(name) if Path(name).is_dir() else parse_student(name)
+    return Path(name) if name.strip() and Path(name).is_dir() else parse_student(name)
 
 
-def _student(name: str, teacher: Teacher) -> tuple[PreTrainedModel, str, bool]:
+def longest_input(*models: PreTrainedModel) -> int:
+    """Return the most tokens that all the models can read."""
+    return min(usable_positions(model.config) for model in models)
+
+
+def warnings(run: Run) -> list[str]:
+    """Return what makes the results doubtful: few evaluation rows, a teacher near chance, a student too large.
+
+    Raises:
+        UserError: a teacher taken as it is answers no better than a constant would: its head is of another task.
+    """
+    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
+    found = []
+    rows = len(run.labels)
+    if rows < FEW_ROWS:
+        found.append(f"only {rows} evaluation rows: every number below is rough")
+    if sum(p.numel() for p in run.student.parameters()) >= sum(p.numel() for p in run.teacher.model.parameters()):
+        found.append("the student is not smaller than its teacher")
+    teacher = quality(run.task, run.labels, run.teacher_logits)
+    if teacher.low <= constant_answer(run.task, run.labels):
+        text = f"the teacher ({teacher.value:.3f}) is not clearly better than the same answer for every row"
+        if run.teacher.ready and rows >= FEW_ROWS and run.config.finetune is None:
+            raise UserError(
+                f"{text}: its head was trained for something else; add --finetune (or --no-finetune to go on)."
+            )
+        found.append(f"{text}: what the student keeps of it says little")
+    return found
+
+
+def _inputs(data: TaskData, teacher: Teacher, student: str) -> dict[str, str]:
+    """Fingerprint what lies behind the names: a path's content may change between two runs."""
+    inputs = {"data": data.fingerprint, "teacher": fingerprint(teacher.weights_sha256)}
+    folder = parse_student_or_folder(student)
+    if isinstance(folder, Path):
+        inputs["student"] = fingerprint([sha256(file) for file in sorted(folder.glob("*.safetensors"))])
+    return inputs
+
+
+def _student(name: str, teacher: Teacher, task: Task) -> tuple[PreTrainedModel, str, bool]:
     parsed = parse_student_or_folder(name)
     if isinstance(parsed, StudentSpec):
         return build_student(parsed, teacher.model), parsed.name, False
+    student = load_student(parsed)
+    order, reason = head_order(student.config, task.kind, task.labels)
+    if order is None or order != sorted(order):
+        reason = reason if order is None else "its labels stand in another order"
+        raise DoesNotFit(f"student {parsed} does not fit the task: {reason}. Take one trained for these labels.")
+    student.config.problem_type = teacher.model.config.problem_type
     _check_tokenizers(load_tokenizer(parsed), teacher.tokenizer, parsed)
-    return load_student(parsed), parsed.name, True
+    return student, parsed.name, True
 
 
 def _check_tokenizers(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -150,9 +200,7 @@ def _check_tokenizers(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizer
         )
 
 
-def _encode(data: TaskData, teacher: Teacher, max_length: int) -> Rows:
-    positions = getattr(teacher.model.config, "max_position_embeddings", max_length)
-    longest = min(max_length, positions)
+def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:
     labelled = encode(data.train, teacher.tokenizer, longest)
     training = labelled
     if data.unlabelled is not None and len(data.unlabelled):

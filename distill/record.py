@@ -66,6 +66,7 @@ def assemble(
     exported: Sequence[Exported],
     latency: Mapping[str, Any],
     notes: Sequence[str],
+    warnings: Sequence[str],
     models: Mapping[str, Mapping[str, Any]],
     seconds: float,
 ) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def assemble(
         "artefacts": [_artefact(run, file) for file in exported],
         "latency": dict(latency),
         "disagreements": _disagreements(run, students[0].evaluation_logits),
-        "warnings": [file.describe() for file in exported if file.refused],
+        "warnings": list(warnings),
     }
 
 
@@ -203,8 +204,8 @@ def _quality(
 def _artefact(run: Run, file: Exported) -> dict[str, Any]:
     return {
         "name": file.name,
-        "path": str(file.path.relative_to(run.folder)),
-        "bytes": file.bytes,
+        "path": "removed" if file.refused else str(file.path.relative_to(run.folder)),
+        "bytes": None if file.refused else file.bytes,
         "parity": {
             **file.parity,
             "metric_drop": file.metric_drop,

@@ -13,7 +13,7 @@ from rich.logging import RichHandler
 
 from pocketbert.errors import UserError
 
-console = Console(soft_wrap=True)
+console = Console(soft_wrap=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -38,7 +38,10 @@ def distil(
     text_column: Annotated[list[str] | None, _text("Column with text; twice for pairs.")] = None,
     label_column: Annotated[str | None, _text("Column with the label.")] = None,
     regression: Annotated[bool | None, _text("Force regression or classification.")] = None,
-    unlabelled: Annotated[str | None, _text("File or folder of more text without labels.")] = None,
+    finetune: Annotated[
+        bool | None, _text("Train the teacher's head even if it fits, or never; default: if it does not fit.")
+    ] = None,
+    unlabelled: Annotated[str | None, _text("File with more text without labels.")] = None,
     labelled_rows: Annotated[int | None, _text("Use this many labels; the other rows count as unlabelled.")] = None,
     train_rows: Annotated[int | None, _text("Use at most this many training rows.")] = None,
     evaluation_rows: Annotated[int | None, _text("Use at most this many evaluation rows.")] = None,
@@ -65,14 +68,19 @@ def distil(
         "teacher": teacher, "student": student, "data": data, "metric": metric,
         "text_columns": text_column, "label_column": label_column, "regression": regression,
         "unlabelled": unlabelled, "labelled_rows": labelled_rows, "train_rows": train_rows,
-        "evaluation_rows": evaluation_rows, "max_length": max_length, "initialisation": initialisation,
+        "evaluation_rows": evaluation_rows, "max_length": max_length, "finetune": finetune,
+        "initialisation": initialisation,
         "control": control, "seeds": seeds, "seed": seed, "bf16": bf16,
     }  # fmt: skip
     request = Request(
         config=config, recipe=recipe, settings=tuple(settings or ()), teacher_settings=tuple(teacher_settings or ()),
         out=out, max_drop=max_drop, lengths=tuple(latency_length or (16, 32, 64, 128)), threads=threads, rounds=rounds,
     )  # fmt: skip
-    carry_out(request, console)
+    try:
+        carry_out(request, console)
+    except KeyboardInterrupt:  # here, since typer would turn it into an exit without a word
+        _stopped("interrupted")
+        raise typer.Exit(130) from None
 
 
 def main() -> None:
@@ -84,9 +92,6 @@ def main() -> None:
         console.file.flush()
         Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", style="red", markup=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        _stopped("interrupted")
-        sys.exit(130)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

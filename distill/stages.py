@@ -7,17 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import Dataset
 from safetensors.torch import load_model, save_model
 from torch import nn
-from transformers import PreTrainedModel, set_seed
+from transformers import PreTrainedModel, TrainerState, set_seed
 
 from distill.data.encoding import PaddingCollator
 from distill.distiller import Distiller
 from distill.objectives import OBJECTIVES
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 from distill.shapes import shape_of
-from distill.trainer import DistillTrainer, latest_checkpoint, total_steps, training_arguments
+from distill.trainer import TRAINER_STATE, DistillTrainer, latest_checkpoint, total_steps, training_arguments
+from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
 DONE = "stage.json"
@@ -132,21 +134,31 @@ def _run_stage(
     dropout = _set_dropout(student, stage.training.dropout)
     checkpoint = latest_checkpoint(folder)
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
-    trainer = DistillTrainer(
-        distiller, arguments, _columns(rows, stage), conditions.collator, f"{conditions.title}: {stage.name}"
-    )
+    title = f"{conditions.title}: {stage.name}"
+    trainer = DistillTrainer(distiller, arguments, _columns(rows, stage), conditions.collator, title)
     begin = time.perf_counter()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    state = _train(trainer, distiller, checkpoint)
     _restore_dropout(dropout)
     result = StageResult(
         name=stage.name,
-        steps=trainer.state.global_step,
+        steps=state.global_step,
         seconds=round(time.perf_counter() - begin, 2),
         resumed=checkpoint is not None,
-        history=_history(stage.name, trainer.state.log_history),
+        history=_history(stage.name, state.log_history),
     )
     _finish(folder, distiller, result)
     return result
+
+
+def _train(trainer: DistillTrainer, distiller: Distiller, checkpoint: Path | None) -> TrainerState:
+    """Train to the end; a checkpoint that stands at the end already is loaded, or the Trainer would add a step."""
+    if checkpoint is not None:
+        state: TrainerState = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
+        if state.global_step >= trainer.args.max_steps:
+            load_model(distiller, checkpoint / "model.safetensors", device=str(distiller.student.device))
+            return state
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    return trainer.state
 
 
 def _columns(rows: Dataset, stage: Stage) -> Dataset:
@@ -161,7 +173,14 @@ def _history(stage: str, log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 
 def _finish(folder: Path, distiller: Distiller, result: StageResult) -> None:
-    """Keep student and projections apart, mark the stage as done, drop its checkpoints."""
+    """Keep student and projections apart, mark the stage as done, drop its checkpoints.
+
+    Raises:
+        UserError: the weights are not finite (the loss of the very last step can't show it).
+    """
+    if not all(torch.isfinite(parameter).all() for parameter in distiller.parameters()):
+        raise UserError(f"stage '{result.name}' ended with weights that are not numbers: lower its learning rate.")
+    folder.mkdir(parents=True, exist_ok=True)
     save_model(distiller.student, str(folder / WEIGHTS))
     if any(True for _ in distiller.objectives.parameters()):
         save_model(distiller.objectives, str(folder / PROJECTIONS))

@@ -28,10 +28,11 @@ from pocketbert.devices import best_device
 from pocketbert.errors import UserError
 
 CHECKPOINTS_PER_STAGE = 10
+TRAINER_STATE = "trainer_state.json"
 
 
 class DistillTrainer(Trainer):
-    """Trains a Distiller; everything else (DDP, bf16, accumulation, resume) is the Trainer's.
+    """Trains a Distiller; accumulation, bf16, callbacks and resume are the Trainer's. One process, one device.
 
     Args:
         distiller: student, projections and losses.
@@ -104,7 +105,7 @@ def _check_finite(logs: Mapping[str, float], step: int) -> None:
         named = [name for name in wrong if name != "loss"] or wrong
         raise UserError(
             f"the loss is not a number at step {step}: objective {', '.join(named)}. Lower the learning rate "
-            "(--set training.learning_rate=…) or that objective's weight; the last checkpoint is kept."
+            "(--set training.learning_rate=…) or that objective's weight, and give another --out."
         )
 
 
@@ -131,7 +132,8 @@ class StageProgress(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
-        """Move the bar."""
+        """Move the bar; have the last steps logged (and so checked) too."""
+        control.should_log |= state.global_step >= state.max_steps
         if self._bar is not None:
             self._bar.update(state.global_step - self._bar.n)
 
@@ -174,7 +176,7 @@ def training_arguments(
     steps = total_steps(settings, rows)
     logging = max(1, min(50, steps // 40))
     saving = max(logging, steps // CHECKPOINTS_PER_STAGE // logging * logging)
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         per_device_train_batch_size=settings.batch_size,
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
@@ -197,6 +199,9 @@ def training_arguments(
         disable_tqdm=True,
         report_to=[],
     )
+    # Several visible devices in one process would be wrapped in DataParallel, which gathers losses as vectors.
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
@@ -214,7 +219,7 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 def _is_whole(checkpoint: Path) -> bool:
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True

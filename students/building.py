@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
@@ -136,12 +137,20 @@ def load_student(folder: Path) -> PreTrainedModel:
     """Read a model written by `save_student`, or any sequence classifier in safetensors.
 
     Raises:
-        UserError: no such folder, no configuration, no weights, or weights in pickle only.
+        UserError: no such folder, no configuration, no weights, damaged ones, or weights in pickle only.
     """
     _check_folder(folder)
-    model: PreTrainedModel = _AUTO.from_pretrained(folder, use_safetensors=True, local_files_only=True)
-    model.eval()
-    return model
+    try:
+        model, info = _AUTO.from_pretrained(
+            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder} can't be loaded as a sequence classifier ({reason}).") from None
+    if info["missing_keys"]:
+        raise UserError(f"{folder}: its weights are incomplete (no {sorted(info['missing_keys'])[0]}).")
+    loaded: PreTrainedModel = model.eval()
+    return loaded
 
 
 def _check_folder(folder: Path) -> None:

@@ -74,17 +74,23 @@ def initialise(
     return Initialisation(method, _describe(method, mapped) + reason, mapped)
 
 
-def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str]:
-    """Return the best method that fits two models, and why none before it does ("" for the first).
+def check_method(student: PreTrainedModel, teacher: PreTrainedModel, method: str) -> None:
+    """Check that a start asked for by name works for two models, before anything long.
 
-    A student of fewer layers than its teacher is cut even where its widths agree: the cut starts from the same whole
-    layers and repairs what the skipped ones leave missing.
+    Raises:
+        UserError: an unknown method.
+        DoesNotFit: it does not work for these two.
     """
-    reasons: list[str] = []
-    candidates = [("cut", _checked(check_cut)), ("pca", check_principal)]
-    if student.config.num_hidden_layers == teacher.config.num_hidden_layers:
-        candidates.insert(0, ("copy", _checked(check_copy)))
-    for method, check in candidates:
+    if method not in METHODS:
+        raise unknown("initialisation", method, METHODS)
+    if method in _CHECKS:
+        _CHECKS[method](student, teacher)
+
+
+def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str]:
+    """Return the best method that fits two models, and why it is not one before it ("" for the first)."""
+    reasons = []
+    for method, check in _CHECKS.items():
         try:
             check(student, teacher)
         except DoesNotFit as error:
@@ -96,6 +102,13 @@ def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str
 
 def _checked(check: Callable[[Anatomy, Anatomy], None]) -> Callable[[PreTrainedModel, PreTrainedModel], None]:
     return lambda student, teacher: check(anatomy(student), anatomy(teacher))
+
+
+_CHECKS: dict[str, Callable[[PreTrainedModel, PreTrainedModel], None]] = {
+    "copy": _checked(check_copy),
+    "cut": _checked(check_cut),
+    "pca": check_principal,
+}
 
 
 def _because(reasons: Sequence[str]) -> str:

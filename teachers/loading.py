@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -47,23 +48,28 @@ class Teacher:
     weights_sha256: str
 
 
-def load_teacher(name: str, kind: Kind, labels: Sequence[str]) -> Teacher:
+def load_teacher(name: str, kind: Kind, labels: Sequence[str], *, finetune: bool | None = None) -> Teacher:
     """Load a teacher for a task.
 
     Args:
         name: a catalogue name, a folder or a Hub id.
         kind: classification or regression.
         labels: class names in id order; empty for regression.
+        finetune: True to train its head even if it fits, False to insist that it fits, None to decide by its head.
 
     Raises:
-        UserError: it can't be found or read, or has no fast tokenizer.
+        UserError: it can't be found or read, has no fast tokenizer, or does not fit though it must.
     """
     folder = locate(name)
     config = _config(folder)
-    order, reason = _head_order(config, kind, labels)
+    order, reason = head_order(config, kind, labels)
+    if finetune:
+        order, reason = None, "--finetune asks for it"
     model, missing = _load_model(folder, kind, labels, as_it_is=order is not None)
     if order is not None and missing:
         order, reason = None, f"its weights have no {missing[0]}"
+    if order is None and finetune is False:
+        raise UserError(f"teacher '{name}' does not fit the task as it is ({reason}), and --no-finetune was given.")
     if order is not None:
         _reorder_outputs(model, order)
     _set_labels(model, kind, labels)
@@ -121,7 +127,7 @@ def _load_model(
             ignore_mismatched_sizes=not as_it_is,
             **head,
         )
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder} can't be loaded as a sequence classification model ({reason}).") from None
     finally:
@@ -138,8 +144,8 @@ def _belongs_to_head(key: str) -> bool:
     return any(part in {"classifier", "pooler", "pre_classifier", "score"} for part in key.split("."))
 
 
-def _head_order(config: PreTrainedConfig, kind: Kind, labels: Sequence[str]) -> tuple[list[int] | None, str]:
-    """Return which output stands for each of the task's labels, or None with the reason."""
+def head_order(config: PreTrainedConfig, kind: Kind, labels: Sequence[str]) -> tuple[list[int] | None, str]:
+    """Return which output stands for each of the task's labels, or None; and the reason."""
     architecture = (config.architectures or ["no architecture"])[0]
     if not architecture.endswith("ForSequenceClassification"):
         return None, f"it is a {architecture}, without a classification head"

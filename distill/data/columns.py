@@ -62,11 +62,11 @@ def find_columns(table: Table, texts: Sequence[str] | None = None, label: str | 
         UserError: a named column is missing, or none can be found; the message lists what is there.
     """
     if texts is not None and not 1 <= len(set(texts)) == len(texts) <= 2:
-        raise UserError(f"text_columns takes one column or two different ones, not {len(texts)}: {', '.join(texts)}.")
+        raise UserError(f"--text-column takes one column or two different ones, not {len(texts)}: {', '.join(texts)}.")
     named = [*(texts or ()), *([label] if label is not None else [])]
     require_columns(table, named)
     if label is not None and label in (texts or ()):
-        raise UserError(f"column '{label}' can't be text and label at once: name another label_column.")
+        raise UserError(f"column '{label}' can't be text and label at once: name another with --label-column.")
     label_found, label_why = (label, "named") if label is not None else _find_label(table, texts)
     texts_found, texts_why = (tuple(texts), "named") if texts else _find_texts(table, label_found)
     message = f"text: {_quoted(texts_found)} ({texts_why}); label: {_quoted([label_found])} ({label_why})."
@@ -97,7 +97,7 @@ def _find_label(table: Table, texts: Sequence[str] | None) -> tuple[str, str]:
         return others[0], "the only column that is not text"
     raise UserError(
         f"{table.name} has no column that is clearly the label; it has {_quoted(table.columns)}: name it with "
-        "label_column."
+        "--label-column."
     )
 
 
@@ -113,7 +113,7 @@ def _find_texts(table: Table, label: str) -> tuple[tuple[str, ...], str]:
     if 1 <= len(texts) <= 2:
         return texts, "the only text" if len(texts) == 1 else "a pair, the only texts"
     found = f"{len(texts)} columns of text" if texts else "no column of text"
-    raise UserError(f"{table.name} has {found}; it has {_quoted(table.columns)}: name one or two with text_columns.")
+    raise UserError(f"{table.name} has {found}; it has {_quoted(table.columns)}: name one or two with --text-column.")
 
 
 def _is_text(table: Table, name: str) -> bool:

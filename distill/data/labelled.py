@@ -21,7 +21,7 @@ def keep_labelled(train: Split, count: int, coding: LabelCoding) -> tuple[Split,
     classes = max(len(coding.names), 1)
     if not classes <= count <= len(train):
         raise UserError(
-            f"labelled_rows={count:,} does not fit: train has {len(train):,} rows"
+            f"--labelled-rows {count:,} does not fit: train has {len(train):,} rows"
             + (f" of {classes} classes; take {classes} to {len(train):,}." if coding.names else ".")
         )
     chosen = np.zeros(len(train), dtype=bool)

@@ -61,6 +61,10 @@ def decide_coding(table: Table, column: str, regression: bool | None = None) -> 
     numbers = {value: _number(value) for value in values.distinct}
     if regression or (regression is None and not declared and _are_values(values, numbers)):
         _require_numbers(values, numbers)
+        if len(values.distinct) < 2:
+            raise UserError(
+                f"{table.name}: column '{column}' holds {values.distinct[0]} in every row: nothing to learn."
+            )
         return LabelCoding("regression", (), "asked for" if regression else "the labels are numbers of a scale")
     names, reason = _names(values, numbers), "asked for" if regression is False else f"{len(values.distinct)} values"
     if declared:
@@ -68,7 +72,7 @@ def decide_coding(table: Table, column: str, regression: bool | None = None) -> 
     if len(values.distinct) < 2:
         raise UserError(
             f"{table.name}: column '{column}' holds one class only ({values.distinct[0]!r} in all "
-            f"{len(values.indices):,} rows): at least two are needed; another column can be named with label_column."
+            f"{len(values.indices):,} rows): at least two are needed; another column can be named with --label-column."
         )
     return LabelCoding("classification", names, reason)
 
@@ -102,7 +106,7 @@ def _read_values(table: Table, column: str) -> _Values:
     data = table.data[column]
     if pa.types.is_nested(data.type):
         raise UserError(
-            f"{table.name}: column '{column}' holds lists or objects, not labels: name another label_column."
+            f"{table.name}: column '{column}' holds lists or objects, not labels: name another with --label-column."
         )
     data = data.cast(pa.string()) if pa.types.is_null(data.type) else data
     coded = data.combine_chunks().dictionary_encode()
@@ -143,7 +147,7 @@ def _are_values(values: _Values, numbers: dict[str, float | None]) -> bool:
     if crowded:
         raise UserError(
             f"{values.table.name}: column '{values.column}' has {len(numbers):,} different values in {rows:,} rows, "
-            "which are no classes: name another label_column (or regression=False if they are)."
+            "which are no classes: name another with --label-column (or give --no-regression if they are)."
         )
     return False
 
@@ -153,7 +157,7 @@ def _require_numbers(values: _Values, numbers: dict[str, float | None]) -> None:
     if wrong:
         raise UserError(
             f"{values.first(wrong[0])}: the target in column '{values.column}' is not a number: {wrong[0]!r}; mend it, "
-            "or set regression=False if the column holds classes."
+            "or give --no-regression if the column holds classes."
         )
 
 

@@ -100,7 +100,7 @@ def _check_arguments(metric: str | None, *counts: int | None) -> None:
     names = ("labelled_rows", "train_rows", "evaluation_rows", "rows_per_class")
     for name, count in zip(names, counts, strict=True):
         if count is not None and count < 1:
-            raise UserError(f"{name} is {count}: take at least 1.")
+            raise UserError(f"--{name.replace('_', '-')} {count}: take at least 1.")
 
 
 def _open(source: str, cache_dir: Path | None, rows_per_class: int) -> Source:
@@ -143,7 +143,7 @@ def _splits(origin: Source, columns: Columns, coding: LabelCoding, messages: lis
 def _require_classes(train: Split, coding: LabelCoding) -> None:
     """Check that capping or splitting left more than one class."""
     if coding.names and len(pc.unique(train.data[LABEL])) < 2:
-        raise UserError(f"the {len(train):,} train rows taken are of one class only: take more (train_rows).")
+        raise UserError(f"the {len(train):,} train rows taken are of one class only: take more (--train-rows).")
 
 
 def _say_dropped(split: Split, name: str, messages: list[str]) -> None:

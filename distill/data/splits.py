@@ -82,7 +82,7 @@ def make_split(table: Table, texts: tuple[str, ...], label: str | None, coding: 
     for name in (TEXT, TEXT_PAIR)[: len(texts)]:
         full &= pc.not_equal(data[name], "").to_numpy()
     if not full.any():
-        raise UserError(f"{table.name}: column '{texts[0]}' has empty texts only: name another one with text_columns.")
+        raise UserError(f"{table.name}: column '{texts[0]}' has empty texts only: name another one with --text-column.")
     data = data.filter(pa.array(full)) if not full.all() else data
     return Split(data, _hashes(data), int((~full).sum()))
 
@@ -110,7 +110,9 @@ def split_off(rows: Split, name: str, columns: Columns) -> tuple[Split, Split]:
 def _texts(table: Table, column: str) -> pa.ChunkedArray:
     values = table.data[column]
     if pa.types.is_nested(values.type):
-        raise UserError(f"{table.name}: column '{column}' holds lists or objects, not text: name another text_columns.")
+        raise UserError(
+            f"{table.name}: column '{column}' holds lists or objects, not text: name another with --text-column."
+        )
     if not pa.types.is_string(values.type):
         values = values.cast(pa.string())
     return pc.utf8_trim_whitespace(pc.fill_null(values, ""))

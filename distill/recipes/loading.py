@@ -25,6 +25,9 @@ def load_recipe(source: str, assignments: Sequence[str] = ()) -> Recipe:
         UserError: unknown name, unreadable file, unknown field or a value out of range.
     """
     document = RECIPES[source].model_dump() if source in RECIPES else _read(source)
+    stages = document.get("stages")
+    if not isinstance(stages, list | tuple) or not all(isinstance(stage, dict) for stage in stages):
+        raise UserError(f"recipe '{source}': stages must be a list of stages; `--print-recipe` writes an example.")
     for assignment in assignments:
         _assign(document, assignment)
     return validated(Recipe, document, f"recipe '{source}'")
@@ -68,7 +71,10 @@ def _assign(document: dict[str, Any], assignment: str) -> None:
     path, equals, text = assignment.partition("=")
     if not equals or not path:
         raise UserError(f"--set {assignment}: write it as field=value, such as training.epochs=5.")
-    value = _number(yaml.safe_load(text))
+    try:
+        value = _number(yaml.safe_load(text))
+    except yaml.YAMLError:
+        raise UserError(f"--set {assignment}: '{text}' is not a value that YAML can read.") from None
     keys = path.split(".")
     if keys[0] in {"objectives", "training"}:
         for stage in document.get("stages", []):

@@ -1,8 +1,10 @@
 import pytest
 
-from distill.config import RunConfig, claim_folder
+from distill.config import RunConfig, check_folder, claim_folder
 from distill.recipes import RECIPES
 from pocketbert.errors import UserError
+
+INPUTS = {"data": "abc"}
 
 
 def _config(**changes):
@@ -10,39 +12,52 @@ def _config(**changes):
 
 
 def test_the_same_settings_claim_the_folder_again(tmp_path):
-    claim_folder(tmp_path / "run", _config())
-    claim_folder(tmp_path / "run", _config())
+    claim_folder(tmp_path / "run", _config(), INPUTS)
+    claim_folder(tmp_path / "run", _config(), INPUTS)
 
 
 def test_more_seeds_and_a_control_are_added_work(tmp_path):
-    claim_folder(tmp_path / "run", _config())
-    claim_folder(tmp_path / "run", _config(seeds=3, control=True))
+    claim_folder(tmp_path / "run", _config(), INPUTS)
+    claim_folder(tmp_path / "run", _config(seeds=3, control=True), INPUTS)
 
 
 def test_other_settings_are_refused_and_named(tmp_path):
-    claim_folder(tmp_path / "run", _config())
+    claim_folder(tmp_path / "run", _config(), INPUTS)
     with pytest.raises(UserError, match=r"max_length: 128 there, 64 here.*--out"):
-        claim_folder(tmp_path / "run", _config(max_length=64))
+        claim_folder(tmp_path / "run", _config(max_length=64), INPUTS)
 
 
 def test_a_field_deep_in_the_recipe_is_named(tmp_path):
-    claim_folder(tmp_path / "run", _config())
+    claim_folder(tmp_path / "run", _config(), INPUTS)
     other = RECIPES["logits"].model_copy(deep=True)
     other.stages[0].objectives["soft_targets"]["temperature"] = 9.0
     with pytest.raises(
         UserError, match=r"recipe\.stages\.0\.objectives\.soft_targets\.temperature: 2\.0 there, 9\.0 here"
     ):
-        claim_folder(tmp_path / "run", _config().model_copy(update={"recipe": other}))
+        claim_folder(tmp_path / "run", _config().model_copy(update={"recipe": other}), INPUTS)
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="not empty"):
-        claim_folder(tmp_path, _config())
+        claim_folder(tmp_path, _config(), INPUTS)
 
 
 def test_a_damaged_config_is_said_so(tmp_path):
-    claim_folder(tmp_path / "run", _config())
+    claim_folder(tmp_path / "run", _config(), INPUTS)
     (tmp_path / "run" / "config.json").write_text("{")
     with pytest.raises(UserError, match="damaged"):
-        claim_folder(tmp_path / "run", _config())
+        claim_folder(tmp_path / "run", _config(), INPUTS)
+
+
+def test_changed_content_behind_the_same_path_is_noticed(tmp_path):
+    claim_folder(tmp_path / "run", _config(), INPUTS)
+    with pytest.raises(UserError, match="the content of data changed"):
+        claim_folder(tmp_path / "run", _config(), {"data": "other"})
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "file").write_text("")
+    for out in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        with pytest.raises(UserError, match="can't be written"):
+            check_folder(out, _config())

@@ -21,7 +21,7 @@ def test_f1_counts_class_one_as_positive():
 
 def test_f1_of_three_classes_is_the_mean_over_the_classes():
     labels, predictions = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 0, 1, 2, 2, 2])
-    assert METRICS["f1"].function(labels, predictions) == pytest.approx((1 + 2 / 3 + 4 / 5) / 3)
+    assert METRICS["f1"].measure(labels, predictions, classes=3) == pytest.approx((1 + 2 / 3 + 4 / 5) / 3)
 
 
 def pearson_by_formula(x, y):

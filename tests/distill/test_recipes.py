@@ -70,6 +70,7 @@ def test_weight_zero_removes_an_objective():
         ("logits", ["objectives.soft_targets.temperature=0"], "temperature: .*greater than 0"),
         ("logits", ["stages.nowhere.training.epochs=1"], "NAME one of task, 0"),
         ("logits", ["training.epochs"], "field=value"),
+        ("logits", ["training.epochs=[1"], "YAML"),
         ("logits", ["objectives.hard_labels.weight=0", "objectives.soft_targets.weight=0"], "at least one objective"),
     ],
 )
@@ -79,7 +80,9 @@ def test_mistakes_are_one_line_that_names_the_field(source, assignments, message
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["stages: [", "just text", "- a\n- b", "!!python/object/apply:os.getcwd []"])
+@pytest.mark.parametrize(
+    "text", ["stages: [", "stages: 3", "stages: [1]", "just text", "- a\n- b", "!!python/object/apply:os.getcwd []"]
+)
 def test_files_that_are_no_recipe(text, tmp_path):
     path = tmp_path / "bad.yaml"
     path.write_text(text)

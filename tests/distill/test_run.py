@@ -5,6 +5,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -165,6 +166,47 @@ def test_the_next_run_reuses_the_finetuned_teacher(files, finished):
     assert [stage["name"] for stage in record["seeds"][0]["stages"]] == ["intermediate", "prediction"]
 
 
+def test_changed_data_behind_the_same_path_is_noticed(files, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(files / "labels", data)
+    options = ("--data", str(data), "--set", "training.max_steps=2", "--teacher-set", "max_steps=2")
+    assert _run(files, tmp_path / "run", *options).returncode == 0
+    rows = (data / "train.tsv").read_text().splitlines()
+    (data / "train.tsv").write_text("\n".join([rows[0], *reversed(rows[1:]), "one more row\t1"]) + "\n")
+    result = _run(files, tmp_path / "run", *options)
+    assert result.returncode == 2
+    assert "the content of data changed" in result.stderr
+
+
+def test_a_teacher_of_another_task_is_not_taken_as_it_is(files, finished, tmp_path):
+    """Its head has these labels, but it answers no better than a constant."""
+    swapped = tmp_path / "data"
+    shutil.copytree(files / "labels", swapped)
+    for name in ("train.tsv", "dev.tsv"):
+        header, *rows = (swapped / name).read_text().splitlines()
+        turned = [f"{row[:-1]}{1 - int(row[-1])}" for row in rows]
+        (swapped / name).write_text("\n".join([header, *turned]) + "\n")
+    teacher = ("--teacher", str(finished[0] / "teacher"), "--data", str(swapped))
+    result = _run(files, tmp_path / "run", *teacher)
+    assert "warning: the teacher" in result.stdout + result.stderr or "--finetune" in result.stderr
+
+
+def test_a_student_folder_must_fit_the_task(files, finished, tmp_path):
+    result = _run(files, tmp_path / "run", "--student", str(finished[0] / "student"), data="values")
+    assert result.returncode == 2
+    assert "does not fit the task" in result.stderr
+
+
+def test_a_damaged_student_is_one_line(files, finished, tmp_path):
+    folder = tmp_path / "student"
+    shutil.copytree(finished[0] / "student", folder)
+    weights = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(weights[: len(weights) // 2])
+    result = _run(files, tmp_path / "run", "--student", str(folder))
+    assert result.returncode == 2
+    assert "can't be loaded" in result.stderr
+
+
 def test_other_settings_in_the_same_folder_are_refused(files, finished):
     out, _ = finished
     result = _run(files, out, "--set", "training.epochs=3")
@@ -222,6 +264,15 @@ BAD_INPUT = {
     "hub": (["--teacher", "bert-large"], "--teacher minilm"),
     "seeds": (["--seeds", "0"], "seeds"),
     "start": (["--initialisation", "cutt"], "cut"),
+    "misfit start": (["--initialisation", "copy"], "copied"),
+    "negative seed": (["--seed", "-1"], "seed"),
+    "no rounds": (["--rounds", "0"], "--rounds 0"),
+    "no threads": (["--threads", "-3"], "--threads -3"),
+    "no length": (["--latency-length", "0"], "--latency-length 0"),
+    "negative drop": (["--max-drop", "-1"], "--max-drop"),
+    "yaml": (["--set", "training.epochs=[1"], "YAML"),
+    "no finetuning": (["--no-finetune"], "--no-finetune"),
+    "empty student": (["--student", ""], "student"),
 }
 
 

@@ -42,7 +42,7 @@ def test_more_labels_contain_fewer():
 
 @pytest.mark.parametrize("count", [2, 201])
 def test_counts_that_do_not_fit_are_refused(count):
-    with pytest.raises(UserError, match=f"labelled_rows={count} does not fit: train has 200 rows of 3 classes"):
+    with pytest.raises(UserError, match=f"--labelled-rows {count} does not fit: train has 200 rows of 3 classes"):
         keep_labelled(split(), count, CODING)
 
 
