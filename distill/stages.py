@@ -132,6 +132,7 @@ def _run_stage(
     set_seed(seed)
     distiller = build_distiller(stage, student, teacher)
     dropout = _set_dropout(student, stage.training.dropout)
+    _embeddings(student).requires_grad_(not stage.training.freeze_embeddings)
     checkpoint = latest_checkpoint(folder)
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
     title = f"{conditions.title}: {stage.name}"
@@ -187,6 +188,12 @@ def _finish(folder: Path, distiller: Distiller, result: StageResult) -> None:
     write_json(folder / DONE, asdict(result))
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
+
+
+def _embeddings(model: PreTrainedModel) -> nn.Module:
+    """Return the module with word, position and type embeddings (all families of transformers name it so)."""
+    module: nn.Module = model.base_model.embeddings
+    return module
 
 
 def _set_dropout(model: nn.Module, rate: float | None) -> list[tuple[nn.Dropout, float]]:

@@ -20,6 +20,7 @@ class TrainingSettings(BaseModel):
         max_steps: exact number of steps; overrides both.
         batch_size: rows per device and forward pass.
         dropout: the student's while this stage trains; None keeps what the model has.
+        freeze_embeddings: leave the embeddings as they are; faster, and less to overfit on small data.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -34,6 +35,7 @@ class TrainingSettings(BaseModel):
     weight_decay: NonNegative = 0.01
     gradient_clipping: NonNegative = 1.0
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    freeze_embeddings: bool = False
 
 
 class Stage(BaseModel):

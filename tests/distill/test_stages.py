@@ -168,3 +168,36 @@ def test_bfloat16_trains_and_keeps_float32_weights(bert, rows, tmp_path):
     (result,) = run_recipe(recipe, student, teacher, Conditions(rows, COLLATOR, 0, "t", bf16=True), tmp_path)
     assert result.steps == 3
     assert {tensor.dtype for tensor in load_file(tmp_path / "01-task" / WEIGHTS).values()} == {torch.float32}
+
+
+def test_a_kill_after_the_last_step_adds_no_step(bert, rows, tmp_path, monkeypatch):
+    """5 steps end in the middle of an epoch; the Trainer alone would take a sixth after the resume."""
+    recipe = _recipe(max_steps=5, scheduler="constant")
+    straight, _ = _run(recipe, bert, rows, tmp_path / "straight")
+
+    def killed(*args):
+        raise _KilledError
+
+    monkeypatch.setattr(stages, "_finish", killed)
+    with pytest.raises(_KilledError):
+        _run(recipe, bert, rows, tmp_path / "killed")
+    monkeypatch.undo()
+    resumed, results = _run(recipe, bert, rows, tmp_path / "killed")
+    assert [result.steps for result in results] == [5, 5]
+    for name, tensor in straight.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name])
+
+
+def test_weights_that_are_not_finite_are_never_finished(bert, rows, tmp_path):
+    """The loss of the last step is measured before the step that ruins the weights."""
+    settings = {"max_steps": 1, "learning_rate": 1e38, "gradient_clipping": 0.0, "warmup_ratio": 0.0}
+    with pytest.raises(UserError, match="not numbers"):
+        _run(_logits_recipe(batch_size=8, **settings), bert, rows, tmp_path)
+    assert not list(tmp_path.rglob("stage.json"))
+
+
+def test_frozen_embeddings_stay_as_they_are(bert, rows, tmp_path):
+    before = bert(seed=1, layers=2, hidden=16).state_dict()
+    student, _ = _run(_logits_recipe(max_steps=3, batch_size=8, freeze_embeddings=True), bert, rows, tmp_path)
+    for name, tensor in student.state_dict().items():
+        assert torch.equal(tensor, before[name]) == (".embeddings." in name), name
