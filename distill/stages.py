@@ -192,8 +192,7 @@ def _finish(folder: Path, distiller: Distiller, result: StageResult) -> None:
 
 def _embeddings(model: PreTrainedModel) -> nn.Module:
     """Return the module with word, position and type embeddings (all families of transformers name it so)."""
-    module: nn.Module = model.base_model.embeddings
-    return module
+    return model.base_model.get_submodule("embeddings")
 
 
 def _set_dropout(model: nn.Module, rate: float | None) -> list[tuple[nn.Dropout, float]]:

@@ -1,0 +1,80 @@
+"""`python -m benchmarks.collect RUN… --results FILE.csv`: one row a run, from the runs' `run.json`."""
+
+import csv
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from benchmarks.report_facts import dig, file_bytes, median_ms
+from pocketbert.errors import UserError
+from pocketbert.files import read_json
+
+LENGTH = 32
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def collect(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
+    results: Annotated[Path, typer.Option(help="CSV file to write.")],
+) -> None:
+    """Write the main numbers of finished runs to a CSV file."""
+    missing = [run for run in runs if not (run / "run.json").is_file()]
+    if missing:
+        raise UserError(f"{missing[0]} holds no run.json: name folders of finished runs.")
+    rows = [run_row(read_json(run / "run.json")) for run in runs]
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def run_row(run: Mapping[str, Any]) -> dict[str, str]:
+    """Return a run's main numbers as text: scores times 100, megabytes, milliseconds at 32 tokens, and how made."""
+    environment = run["environment"]
+    return {
+        "data": str(dig(run, "data", "name")),
+        "metric": str(dig(run, "data", "metric")),
+        "student": str(dig(run, "models", "student", "name")),
+        "teacher": _score(run, "teacher"),
+        "before training": _score(run, "student_before_training"),
+        "distilled": _score(run, "student"),
+        "control": _score(run, "control"),
+        "int8": _score(run, "student_int8_onnx"),
+        "teacher fp32 MB": _megabytes(run, "teacher fp32"),
+        "student int8 MB": _megabytes(run, "student int8"),
+        "teacher fp32 ms": _milliseconds(run, "teacher fp32"),
+        "student int8 ms": _milliseconds(run, "student int8"),
+        "seeds": str(len(run["seeds"])),
+        "machine": f"{environment['processor']}, {environment['cores']} cores",
+        "latency threads": str(dig(run, "latency", "threads")),
+        "command": str(run["command"]),
+    }
+
+
+def _score(run: Mapping[str, Any], who: str) -> str:
+    value, low, high = (dig(run, "quality", who, part) for part in ("value", "low", "high"))
+    return "" if value is None else f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _megabytes(run: Mapping[str, Any], name: str) -> str:
+    size = file_bytes(run, name)
+    return "" if size is None else f"{size / 1e6:.1f}"
+
+
+def _milliseconds(run: Mapping[str, Any], name: str) -> str:
+    found = median_ms(run, name, LENGTH)
+    return "" if found is None else f"{found:.2f}"
+
+
+if __name__ == "__main__":
+    try:
+        app(prog_name="python -m benchmarks.collect")
+    except UserError as error:
+        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
+        sys.exit(2)

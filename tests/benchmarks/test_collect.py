@@ -1,0 +1,38 @@
+import csv
+import json
+
+import pytest
+
+from benchmarks.collect import collect, run_row
+from pocketbert.errors import UserError
+from tests.benchmarks.sample_run import classification_run
+
+
+def test_scores_are_those_of_the_record():
+    run = classification_run()
+    teacher = run["quality"]["teacher"]
+    row = run_row(run)
+    assert row["teacher"] == f"{100 * teacher['value']:.1f} [{100 * teacher['low']:.1f}, {100 * teacher['high']:.1f}]"
+    assert row["command"] == run["command"]
+
+
+def test_what_was_not_measured_is_empty():
+    run = classification_run()
+    run["quality"]["control"] = None
+    run["latency"]["rows"] = []
+    row = run_row(run)
+    assert row["control"] == row["student int8 ms"] == ""
+
+
+def test_one_row_a_run(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps(classification_run()))
+    collect([tmp_path / "a", tmp_path / "b"], tmp_path / "deep" / "results.csv")
+    with (tmp_path / "deep" / "results.csv").open() as stream:
+        assert len(list(csv.DictReader(stream))) == 2
+
+
+def test_an_unfinished_run_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"no run\.json"):
+        collect([tmp_path], tmp_path / "results.csv")
