@@ -1,15 +1,14 @@
 """`python -m benchmarks.collect RUN… --results FILE.csv`: one row a run, from the runs' `run.json`."""
 
 import csv
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from benchmarks.report_facts import dig, file_bytes, median_ms
+from pocketbert import command
 from pocketbert.errors import UserError
 from pocketbert.files import read_json
 
@@ -73,8 +72,4 @@ def _milliseconds(run: Mapping[str, Any], name: str) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        app(prog_name="python -m benchmarks.collect")
-    except UserError as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
-        sys.exit(2)
+    command.run(app, "python -m benchmarks.collect")

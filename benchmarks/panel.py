@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
+from pocketbert import command
 from pocketbert.errors import UserError
 from pocketbert.files import read_json
 
@@ -47,9 +48,9 @@ def panel(
         if task not in TASKS:
             raise UserError(f"unknown task '{task}': known: {', '.join(TASKS)}.")
         data = [part.format(root=root) for part in TASKS[task]]
-        command = [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
-        console.print(f"{task}: python -m distill.run {shlex.join(command)}")
-        subprocess.run([sys.executable, "-m", "distill.run", *command], check=True)  # noqa: S603
+        arguments = [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
+        console.print(f"{task}: python -m distill.run {shlex.join(arguments)}")
+        subprocess.run([sys.executable, "-m", "distill.run", *arguments], check=True)  # noqa: S603
         rows += panel_rows(task, read_json(out / task / "run.json"))
     _write(results, rows)
     console.print(_table(rows))
@@ -127,8 +128,4 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
 
 
 if __name__ == "__main__":
-    try:
-        app(prog_name="python -m benchmarks.panel")
-    except UserError as error:
-        Console(stderr=True, soft_wrap=True).print(f"error: {error}", style="red", markup=False)
-        sys.exit(2)
+    command.run(app, "python -m benchmarks.panel")

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pocketbert.errors import UserError
+from pocketbert import command
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -84,24 +84,24 @@ def distil(
 
 
 def main() -> None:
-    """Run the command; a user's mistake is one line and exit code 2, an interruption says how to go on."""
+    """Run the command; a user's mistake is one line, an interruption or a full disk says how to go on."""
     _quiet()
     try:
-        app(prog_name="python -m distill.run", standalone_mode=True)
-    except UserError as error:
-        console.file.flush()
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"error: {error}", style="red", markup=False)
-        sys.exit(2)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
+        command.run(app, "python -m distill.run")
+    except Exception as error:
+        if not _disk_full(error):
             raise
-        _stopped(f"the disk is full ({error.filename or 'while writing'})")
+        _stopped("the disk is full")
         sys.exit(1)
 
 
+def _disk_full(error: Exception) -> bool:
+    """Tell whether an error means a full disk; torch and safetensors wrap the system's own."""
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in str(error)
+
+
 def _stopped(why: str) -> None:
-    text = f"{why}: nothing finished is lost; the same command goes on from the last checkpoint."
-    Console(stderr=True, soft_wrap=True).print(text, style="yellow", markup=False)
+    command.say(f"{why}: nothing finished is lost; the same command goes on from the last checkpoint.", "yellow")
 
 
 def _quiet() -> None:
