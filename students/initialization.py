@@ -88,11 +88,16 @@ def check_method(student: PreTrainedModel, teacher: PreTrainedModel, method: str
 
 
 def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str]:
-    """Return the best method that fits two models, and why it is not one before it ("" for the first)."""
-    reasons = []
-    for method, check in _CHECKS.items():
+    """Return the best method that fits two models, and why none before it does ("" for the first).
+
+    A student of fewer layers than its teacher is cut even where its widths agree: the cut starts from the same whole
+    layers and repairs what the skipped ones leave missing.
+    """
+    reasons: list[str] = []
+    same_depth = student.config.num_hidden_layers == teacher.config.num_hidden_layers
+    for method in ("copy", "cut", "pca") if same_depth else ("cut", "pca"):
         try:
-            check(student, teacher)
+            _CHECKS[method](student, teacher)
         except DoesNotFit as error:
             reasons.append(str(error))
         else:

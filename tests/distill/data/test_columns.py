@@ -62,7 +62,7 @@ def test_names_that_do_not_fit_are_refused(arguments, message):
 def test_what_can_not_be_found_is_listed():
     with pytest.raises(UserError, match=r"no column that is clearly the label; it has 'a', 'b'.*--label-column"):
         find_columns(Table("t", pa.table({"a": ["x", "y"], "b": ["1", "2"]})))
-    with pytest.raises(UserError, match=r"3 columns of text.*name one or two with text_columns"):
+    with pytest.raises(UserError, match=r"3 columns of text.*name one or two with --text-column"):
         find_columns(table("a", "b", "c", "label"))
     with pytest.raises(UserError, match="no column of text"):
         find_columns(Table("t", pa.table({"size": [1, 2], "label": [0, 1]})))
