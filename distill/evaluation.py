@@ -8,6 +8,7 @@ import torch
 from datasets import Dataset
 from numpy.typing import NDArray
 from scipy.special import log_softmax, softmax
+from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
@@ -53,15 +54,25 @@ class Difference:
 
 
 @torch.inference_mode()
-def predict(model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, batch_size: int = 64) -> Floats:
-    """Return the logits [N, C] of encoded rows in their order; runs length-sorted batches in evaluation mode."""
+def predict(
+    model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, batch_size: int = 64, title: str = ""
+) -> Floats:
+    """Return the logits [N, C] of encoded rows in their order; runs length-sorted batches in evaluation mode.
+
+    Args:
+        model: a sequence classifier.
+        rows: encoded rows with `length`.
+        collator: pads a batch.
+        batch_size: rows a batch.
+        title: of a progress bar; none is shown without it.
+    """
     was_training = model.training
     model.eval()
     columns = [name for name in MODEL_INPUTS if name in rows.column_names]
     order = np.argsort(np.asarray(rows["length"][:]), kind="stable")
     inputs = rows.select_columns(columns)
     logits = np.empty((len(rows), int(model.config.num_labels or 0)), dtype=np.float32)
-    for start in range(0, len(order), batch_size):
+    for start in tqdm(range(0, len(order), batch_size), desc=title, unit="batch", mininterval=1, disable=not title):
         index = order[start : start + batch_size]
         batch = collator([inputs[int(i)] for i in index])
         output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()})

@@ -116,5 +116,7 @@ def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
         return rows
     key = fingerprint([run.finetuning_key, run.teacher.weights_sha256, len(rows)])
     path = run.folder / "teacher-logits.safetensors"
-    logits = stored_logits(path, key, lambda: predict(run.teacher.model, rows, run.collator, batch_size=128))
+    logits = stored_logits(
+        path, key, lambda: predict(run.teacher.model, rows, run.collator, 128, "teacher's soft targets")
+    )
     return rows.add_column("teacher_logits", logits.tolist())
