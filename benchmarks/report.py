@@ -137,6 +137,7 @@ def _record_view(run: Record) -> dict[str, object]:
         "config": tables.settings_table(dig(run, "config")),
         "environment": tables.settings_table(dig(run, "environment")),
         "created": form.plain(dig(run, "created")),
+        "continued": bool(dig(run, "continued")),
         "wall_time": form.duration(number(run, "wall_seconds")),
         "version": form.plain(dig(run, "environment", "pocketbert")),
     }

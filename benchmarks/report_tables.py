@@ -264,8 +264,14 @@ def stages_table(run: Record) -> Table:
 
 
 def settings_table(values: object) -> list[tuple[str, str]]:
-    """Return a flat mapping as pairs of texts, in its own order."""
-    return [(str(key), form.plain(value)) for key, value in values.items()] if isinstance(values, dict) else []
+    """Return a mapping as pairs of texts, in its own order; a mapping inside it as `outer.inner`."""
+    if not isinstance(values, dict):
+        return []
+    pairs: list[tuple[str, str]] = []
+    for key, value in values.items():
+        inner = settings_table(value)
+        pairs += [(f"{key}.{name}", text) for name, text in inner] if inner else [(str(key), form.plain(value))]
+    return pairs
 
 
 def _divergence(value: Record) -> str:

@@ -135,7 +135,7 @@ def _detail(run: Record, variant: Variant) -> str:
     parts = []
     scores = [form.score(metric, quality(run, who)) for who in (variant.quality, "teacher")]
     if form.MISSING not in scores:
-        parts.append(f"{metric} {scores[0]} against {scores[1]}")
+        parts.append(f"{metric} {scores[0]} against {scores[1]}{_kept_interval(run, variant)}")
     length = stated_length(run, variant.file)
     if length is not None:
         student, teacher = (form.milliseconds(median_ms(run, name, length)) for name in (variant.file, TEACHER_FILE))
@@ -149,6 +149,13 @@ def _detail(run: Record, variant: Variant) -> str:
     note = "".join(f" The {title} export was refused." for title in passed_over)
     opening = f"The student as {variant.title} against the teacher in fp32"
     return f"{opening}: {'; '.join(parts)}.{_against_int8_teacher(run, variant)}{note}"
+
+
+def _kept_interval(run: Record, variant: Variant) -> str:
+    low, high = (number(run, "quality", "kept", variant.quality, end) for end in ("low", "high"))
+    if low is None or high is None:
+        return ""
+    return f" (95 % interval of what is kept: {form.percent(low)} to {form.percent(high)})"
 
 
 def _against_int8_teacher(run: Record, variant: Variant) -> str:

@@ -25,13 +25,14 @@ from benchmarks.latency import measure
 from benchmarks.report import write_report
 from benchmarks.size import sizes
 from distill import exporting, pipeline, planning, preparation, record
-from distill.config import TEACHER_TRAINING, RunConfig, claim_folder
+from distill.config import CONFIG_FILE, TEACHER_TRAINING, RunConfig, claim_folder
 from distill.estimation import check_disk
 from distill.evaluation import Quality, predict, quality
 from distill.pipeline import Trained
 from distill.preparation import Run
 from distill.recipes.loading import load_recipe, validated
 from distill.recipes.schema import TrainingSettings
+from pocketbert.devices import check_bf16
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
 from students.building import save_student
@@ -71,6 +72,7 @@ def carry_out(request: Request, console: Console) -> Path:
     cost, parts = planning.estimate(run)
     console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
     check_disk(folder, cost.disk_bytes)
+    continued = (folder / CONFIG_FILE).exists()
     claim_folder(folder, config, run.inputs)
 
     notes = [pipeline.ready_teacher(run)]
@@ -95,7 +97,7 @@ def carry_out(request: Request, console: Console) -> Path:
     document = record.assemble(
         run, start=start, students=students, controls=controls, start_logits=start_logits,
         exported=exported, latency=latency, notes=notes, warnings=warnings, models=_models(run),
-        seconds=time.time() - psutil.Process().create_time(),
+        seconds=time.time() - psutil.Process().create_time(), continued=continued,
     )  # fmt: skip
     write_json(folder / "run.json", document)
     report = write_report(document, folder)
@@ -114,6 +116,8 @@ def _check_request(request: Request) -> None:
     ):
         if value < 1:
             raise UserError(f"--{option} {value}: it must be at least 1.")
+    if request.config["bf16"]:
+        check_bf16()
     if not 0 <= request.max_drop < math.inf:
         raise UserError(f"--max-drop {request.max_drop}: it must be a number from 0 up.")
 

@@ -12,7 +12,7 @@ from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
 CONFIG_FILE = "config.json"
-TEACHER_TRAINING = TrainingSettings(epochs=3, min_steps=600, batch_size=64, learning_rate=1e-4, freeze_embeddings=True)
+TEACHER_TRAINING = TrainingSettings(epochs=3, min_steps=200, batch_size=64, learning_rate=1e-4, freeze_embeddings=True)
 
 
 class RunConfig(BaseModel):

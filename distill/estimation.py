@@ -2,7 +2,8 @@
 
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedModel
 
-from distill.data.encoding import PaddingCollator
+from distill.data.encoding import MODEL_INPUTS, PaddingCollator
 from distill.distiller import Distiller
 from pocketbert.errors import UserError
 
@@ -28,7 +29,8 @@ class Cost:
 
     Attributes:
         seconds: training time of the stages named in the run's plan.
-        memory_bytes: weights, gradients, optimizer state of the largest stage, and the teacher's weights.
+        memory_bytes: weights, gradients, optimizer state and activations of the largest stage, and the teacher's
+            weights; the program itself (about half a gigabyte) is left out.
         disk_bytes: checkpoints, students and ONNX files at the run's fullest moment.
     """
 
@@ -44,30 +46,71 @@ class Cost:
         return f"about {time_text} of training, {memory:.1f} GB of memory, {disk:.2f} GB of disk"
 
 
-def seconds_per_step(
+@dataclass(frozen=True)
+class Step:
+    """What one training step costs: seconds on typical rows, bytes kept for the backward pass on the longest."""
+
+    seconds: float
+    activation_bytes: int
+
+
+def probe_step(
     distiller: Distiller, rows: Dataset, collator: PaddingCollator, batch_size: int, *, bf16: bool = False
-) -> float:
-    """Time forward and backward passes on batches of typical length; changes neither weights nor random state."""
+) -> Step:
+    """Run a few forward and backward passes; changes neither weights nor random state."""
     order = sorted(range(len(rows)), key=rows["length"][:].__getitem__)
     inputs = rows.remove_columns("length")
     state, training = torch.get_rng_state(), distiller.training
     distiller.train()
-    spent = []
-    for part in range(PROBE_BATCHES + 1):
-        start = max(0, min(len(order) - batch_size, (len(order) * (part % PROBE_BATCHES + 1)) // (PROBE_BATCHES + 1)))
+    spent, kept = [], 0
+    for part in (PROBE_BATCHES, *range(PROBE_BATCHES)):  # the longest rows first, to warm up and for their memory
+        start = max(0, min(len(order) - batch_size, (len(order) * (part + 1)) // (PROBE_BATCHES + 1)))
         batch = collator([inputs[i] for i in order[start : start + batch_size]])
         if distiller.needs_teacher_logits_only:
             batch["teacher_logits"] = torch.zeros(len(batch["input_ids"]), distiller.student.config.num_labels or 1)
         batch = {name: tensor.to(distiller.student.device) for name, tensor in batch.items()}
         begin = time.perf_counter()
-        with torch.autocast(distiller.student.device.type, torch.bfloat16, enabled=bf16):
+        with _saved_bytes(distiller) as saved, torch.autocast(batch["input_ids"].device.type, torch.bfloat16, bf16):
             loss = distiller(**batch)["loss"]
         loss.backward()
         spent.append(time.perf_counter() - begin)
+        kept = max(kept, sum(saved.values()))
         distiller.zero_grad(set_to_none=True)
     distiller.train(training)
     torch.set_rng_state(state)
-    return OVERHEAD * sum(spent[1:]) / PROBE_BATCHES
+    return Step(OVERHEAD * sum(spent[1:]) / PROBE_BATCHES, kept)
+
+
+@contextmanager
+def _saved_bytes(model: nn.Module) -> Iterator[dict[int, int]]:
+    """Collect the bytes of each storage that autograd keeps, the model's own parameters left out."""
+    own = {parameter.untyped_storage().data_ptr() for parameter in model.parameters()}
+    saved: dict[int, int] = {}
+
+    def note(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            saved[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        yield saved
+
+
+@torch.inference_mode()
+def seconds_to_answer(model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, batch_size: int) -> float:
+    """Return the seconds of one forward pass over all rows, from one batch of middling length."""
+    order = sorted(range(len(rows)), key=rows["length"][:].__getitem__)
+    middle = max(0, (len(order) - batch_size) // 2)
+    names = [name for name in MODEL_INPUTS if name in rows.column_names]
+    columns = rows.select(order[middle : middle + batch_size]).select_columns(names)
+    batch = {name: tensor.to(model.device) for name, tensor in collator(list(columns)).items()}
+    spent = []
+    for _ in range(2):
+        begin = time.perf_counter()
+        model(**batch)
+        spent.append(time.perf_counter() - begin)
+    return min(spent) * len(rows) / len(columns)
 
 
 def parameters(model: nn.Module) -> int:
@@ -75,10 +118,16 @@ def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def memory(trained: Sequence[nn.Module], teacher: PreTrainedModel | None) -> int:
-    """Return the bytes of weights, gradients and optimizer state of the largest trained model, and the teacher."""
+def memory(trained: Sequence[nn.Module], teacher: PreTrainedModel | None, activation_bytes: int = 0) -> int:
+    """Return the bytes of weights, gradients and optimizer state of the largest trained model, and the teacher.
+
+    Args:
+        trained: models that a stage trains.
+        teacher: held beside them.
+        activation_bytes: kept for the backward pass by the largest step.
+    """
     largest = max(parameters(model) for model in trained)
-    return BYTES * (TRAINING_COPIES * largest + (parameters(teacher) if teacher is not None else 0))
+    return BYTES * (TRAINING_COPIES * largest + (parameters(teacher) if teacher is not None else 0)) + activation_bytes
 
 
 def disk(trained: Sequence[nn.Module], students: int, exported: Sequence[nn.Module]) -> int:

@@ -53,6 +53,15 @@ class Difference:
     high: float
 
 
+@dataclass(frozen=True)
+class Kept:
+    """A model's metric as a share of its teacher's, with a paired 95 % bootstrap interval over rows."""
+
+    share: float
+    low: float
+    high: float
+
+
 @torch.inference_mode()
 def predict(
     model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, batch_size: int = 64, title: str = ""
@@ -124,6 +133,18 @@ def quality(task: Task, labels: Floats, logits: Floats, teacher_logits: Floats |
         kl=divergence(teacher_logits, logits) if compare and teacher_logits is not None else None,
         calibration_error=calibration_error(labels, logits) if classify else None,
     )
+
+
+def kept_share(task: Task, labels: Floats, ours: Floats, theirs: Floats) -> Kept | None:
+    """Return metric(ours) / metric(theirs) with a paired bootstrap interval; None where theirs may be 0 or less."""
+    first, second = predictions(task, ours), predictions(task, theirs)
+    metric = METRICS[task.metric]
+    whole = _measure(task, metric, labels, second)
+    samples = _resampled(task, labels, [first, second])
+    if whole <= 0 or np.quantile(samples[1], 0.025) <= 0:
+        return None
+    low, high = np.quantile(samples[0] / samples[1], [0.025, 0.975])
+    return Kept(_measure(task, metric, labels, first) / whole, float(low), float(high))
 
 
 def difference(task: Task, labels: Floats, ours: Floats, theirs: Floats) -> Difference:

@@ -9,10 +9,10 @@ from datasets import Dataset
 from transformers import set_seed
 
 from distill.evaluation import predict
-from distill.planning import finetuning_recipe
+from distill.planning import control_recipe, finetuning_recipe, logits_file, stores_logits
 from distill.preparation import Logits, Run, student_rows
 from distill.recipes.schema import Recipe
-from distill.stages import Conditions, StageResult, build_distiller, recipe_steps, run_recipe, stage_weights
+from distill.stages import Conditions, StageResult, run_recipe, stage_weights
 from pocketbert.devices import best_device, move
 from pocketbert.files import fingerprint
 from students.building import load_student, save_student
@@ -89,16 +89,6 @@ def train_control(run: Run, start: dict[str, torch.Tensor], seed: int) -> Traine
     return _train(run, recipe, start, run.rows.labelled, seed, "control")
 
 
-def control_recipe(recipe: Recipe, rows: int) -> Recipe:
-    """Return the control's recipe with each stage's steps fixed to those of the distilled student."""
-    control = recipe.without_teacher()
-    stages = tuple(
-        stage.model_copy(update={"training": stage.training.model_copy(update={"max_steps": steps})})
-        for stage, steps in zip(control.stages, recipe_steps(recipe, rows), strict=True)
-    )
-    return control.model_copy(update={"stages": stages})
-
-
 def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Dataset, seed: int, role: str) -> Trained:
     run.student.load_state_dict(start)
     folder = run.folder / f"seed-{seed}" / role
@@ -111,12 +101,12 @@ def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Datas
 
 def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
     """Store the teacher's logits once where no stage wants more of the teacher."""
-    distillers = [build_distiller(stage, run.student, run.teacher.model) for stage in run.config.recipe.stages]
-    if not all(distiller.needs_teacher_logits_only for distiller in distillers):
+    if not stores_logits(run):
         return rows
     key = fingerprint([run.finetuning_key, run.teacher.weights_sha256, len(rows)])
-    path = run.folder / "teacher-logits.safetensors"
     logits = stored_logits(
-        path, key, lambda: predict(run.teacher.model, rows, run.collator, 128, "teacher's soft targets")
+        logits_file(run.folder),
+        key,
+        lambda: predict(run.teacher.model, rows, run.collator, 128, "teacher's soft targets"),
     )
     return rows.add_column("teacher_logits", logits.tolist())

@@ -1,7 +1,9 @@
 """What the parts of a run will cost, from a few timed steps."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from datasets import Dataset
 from transformers import PreTrainedModel
 
 from distill import estimation
@@ -14,40 +16,70 @@ from teachers.finetuning import find_finetuned
 def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     """Estimate what is left of the run from a few timed steps; also return one line a part."""
     config, teacher, student = run.config, run.teacher, run.student
-    control = config.recipe.without_teacher()
-    parts: dict[str, float] = {}
-    if not teacher.ready and find_finetuned(run.finetuning_key, run.folder) is None:
-        parts["teacher fine-tuning"] = _left(run, finetuning_recipe(run), teacher.model, None, ["teacher"])
     seeds = range(config.seed, config.seed + config.seeds)
-    folders = [f"seed-{seed}/student" for seed in seeds]
-    parts[f"student, {config.seeds} seed(s)"] = _left(run, config.recipe, student, teacher.model, folders)
+    parts: dict[str, tuple[float, int]] = {}
+    if not teacher.ready and find_finetuned(run.finetuning_key, run.folder) is None:
+        recipe = finetuning_recipe(run)
+        parts["teacher fine-tuning"] = _left(run, recipe, teacher.model, None, run.rows.labelled, ["teacher"])
+    rows, folders = student_rows(run), [f"seed-{seed}/student" for seed in seeds]
+    work = _left(run, config.recipe, student, teacher.model, rows, folders)
+    if work[0] and stores_logits(run) and not logits_file(run.folder).exists():
+        parts["teacher's soft targets"] = estimation.seconds_to_answer(teacher.model, rows, run.collator, 128), 0
+    parts[f"student, {config.seeds} seed(s)"] = work
     if config.control:
         folders = [f"seed-{seed}/control" for seed in seeds]
-        parts[f"control, {config.seeds} seed(s)"] = _left(run, control, student, None, folders)
+        recipe = control_recipe(config.recipe, len(rows))
+        parts[f"control, {config.seeds} seed(s)"] = _left(run, recipe, student, None, run.rows.labelled, folders)
     trained = [student] if teacher.ready else [student, teacher.model]
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
     cost = estimation.Cost(
-        seconds=sum(parts.values()),
-        memory_bytes=estimation.memory(trained, teacher.model),
+        seconds=sum(seconds for seconds, _ in parts.values()),
+        memory_bytes=estimation.memory(trained, teacher.model, max(size for _, size in parts.values())),
         disk_bytes=estimation.disk(trained, kept, [student, teacher.model]),
     )
-    return cost, [f"{name}: about {seconds:.0f} s" for name, seconds in parts.items()]
+    return cost, [f"{name}: about {seconds:.0f} s" for name, (seconds, _) in parts.items()]
 
 
 def _left(
-    run: Run, recipe: Recipe, student: PreTrainedModel, teacher: PreTrainedModel | None, folders: Sequence[str]
-) -> float:
-    """Return the seconds of the stages that are not finished in the trainings' folders."""
-    rows = run.rows.labelled if student is run.teacher.model else student_rows(run)
-    seconds = 0.0
+    run: Run,
+    recipe: Recipe,
+    student: PreTrainedModel,
+    teacher: PreTrainedModel | None,
+    rows: Dataset,
+    folders: Sequence[str],
+) -> tuple[float, int]:
+    """Return the seconds and the activation bytes of the stages that are not finished in the trainings' folders."""
+    seconds, size = 0.0, 0
     for number, (stage, steps) in enumerate(zip(recipe.stages, recipe_steps(recipe, len(rows)), strict=True), start=1):
         unfinished = [f for f in folders if not is_finished(stage_folder(run.folder / f, number, stage))]
         if unfinished:
             distiller = build_distiller(stage, student, teacher)
             batch = min(stage.training.batch_size, len(rows))
-            step = estimation.seconds_per_step(distiller, rows, run.collator, batch, bf16=run.config.bf16)
-            seconds += len(unfinished) * steps * step
-    return seconds
+            step = estimation.probe_step(distiller, rows, run.collator, batch, bf16=run.config.bf16)
+            seconds += len(unfinished) * steps * step.seconds
+            size = max(size, step.activation_bytes)
+    return seconds, size
+
+
+def control_recipe(recipe: Recipe, rows: int) -> Recipe:
+    """Return the control's recipe with each stage's steps fixed to those of the distilled student."""
+    control = recipe.without_teacher()
+    stages = tuple(
+        stage.model_copy(update={"training": stage.training.model_copy(update={"max_steps": steps})})
+        for stage, steps in zip(control.stages, recipe_steps(recipe, rows), strict=True)
+    )
+    return control.model_copy(update={"stages": stages})
+
+
+def stores_logits(run: Run) -> bool:
+    """Tell whether no stage wants more of the teacher than its logits, so that they can be stored."""
+    distillers = [build_distiller(stage, run.student, run.teacher.model) for stage in run.config.recipe.stages]
+    return all(distiller.needs_teacher_logits_only for distiller in distillers)
+
+
+def logits_file(folder: Path) -> Path:
+    """Return where a run stores its teacher's logits."""
+    return folder / "teacher-logits.safetensors"
 
 
 def finetuning_recipe(run: Run) -> Recipe:

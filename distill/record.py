@@ -19,7 +19,7 @@ from scipy.special import softmax
 from transformers import PreTrainedModel
 
 import pocketbert
-from distill.evaluation import Quality, difference, predictions, quality
+from distill.evaluation import Quality, difference, kept_share, predictions, quality
 from distill.exporting import Exported
 from distill.pipeline import Trained
 from distill.preparation import Logits, Run
@@ -69,13 +69,18 @@ def assemble(
     warnings: Sequence[str],
     models: Mapping[str, Mapping[str, Any]],
     seconds: float,
+    continued: bool,
 ) -> dict[str, Any]:
-    """Return the document of run.json."""
+    """Return the document of run.json.
+
+    `wall_seconds` is of the last call of the command; `continued` tells whether there were others before it.
+    """
     return {
         "schema": SCHEMA,
         "command": shlex.join(["python", "-m", "distill.run", *sys.argv[1:]]),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(seconds, 1),
+        "continued": continued,
         "environment": environment(),
         "config": run.config.model_dump(mode="json", exclude={"recipe"}),
         "recipe": run.config.recipe.model_dump(mode="json"),
@@ -198,7 +203,19 @@ def _quality(
         "control": _against_teacher(run, controls[0].evaluation_logits) if controls else None,
         **{f"{name.replace(' ', '_')}_onnx": _against_teacher(run, file.logits) for name, file in files.items()},
         "comparisons": compare,
+        "kept": _kept(run, {"student": student} | _student_files(exported)),
     }
+
+
+def _student_files(exported: Sequence[Exported]) -> dict[str, Logits]:
+    return {f"{file.name.replace(' ', '_')}_onnx": file.logits for file in exported if file.name.startswith("student")}
+
+
+def _kept(run: Run, forms: Mapping[str, Logits]) -> dict[str, Any]:
+    """Return each form's share of the teacher's metric with its interval, where such a share says anything."""
+    assert run.teacher_logits is not None  # noqa: S101
+    found = {who: kept_share(run.task, run.labels, logits, run.teacher_logits) for who, logits in forms.items()}
+    return {who: asdict(kept) for who, kept in found.items() if kept is not None}
 
 
 def _artefact(run: Run, file: Exported) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def distil(
     control: Annotated[bool, _text("Also train the same student without the teacher.")] = False,
     seeds: Annotated[int, _text("Repeat with this many seeds.")] = 1,
     seed: Annotated[int, _text("The first seed.")] = 0,
-    bf16: Annotated[bool, _text("Train in bfloat16 (for GPUs and AMX).", "--bf16")] = False,
+    bf16: Annotated[bool, _text("Train in bfloat16, where the device is fast at it.", "--bf16")] = False,
     max_drop: Annotated[float, _text("Refuse an ONNX file that loses more than this on the metric.")] = 0.02,
     latency_length: Annotated[list[int] | None, _text("Lengths to measure; default 16, 32, 64 and 128.")] = None,
     threads: Annotated[int, _text("Threads of ONNX Runtime when measuring.")] = 1,

@@ -1,7 +1,6 @@
 """Runs one stage of a recipe: resumes from its last checkpoint, and is not run again once finished."""
 
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,7 +17,15 @@ from distill.distiller import Distiller
 from distill.objectives import OBJECTIVES
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 from distill.shapes import shape_of
-from distill.trainer import TRAINER_STATE, DistillTrainer, latest_checkpoint, total_steps, training_arguments
+from distill.trainer import (
+    SECONDS,
+    TRAINER_STATE,
+    DistillTrainer,
+    latest_checkpoint,
+    seconds_trained,
+    total_steps,
+    training_arguments,
+)
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
@@ -34,7 +41,7 @@ class StageResult:
     Attributes:
         name: the stage's.
         steps: optimizer steps in all.
-        seconds: wall time of the training; of its last part where it was resumed.
+        seconds: wall time of the training, all parts of a resumed one together.
         resumed: whether it went on from a checkpoint.
         history: logged losses, one mapping per logging step.
     """
@@ -137,13 +144,12 @@ def _run_stage(
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
     title = f"{conditions.title}: {stage.name}"
     trainer = DistillTrainer(distiller, arguments, _columns(rows, stage), conditions.collator, title)
-    begin = time.perf_counter()
     state = _train(trainer, distiller, checkpoint)
     _restore_dropout(dropout)
     result = StageResult(
         name=stage.name,
         steps=state.global_step,
-        seconds=round(time.perf_counter() - begin, 2),
+        seconds=seconds_trained(state),
         resumed=checkpoint is not None,
         history=_history(stage.name, state.log_history),
     )
@@ -168,7 +174,7 @@ def _columns(rows: Dataset, stage: Stage) -> Dataset:
 
 
 def _history(stage: str, log: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    dropped = {"epoch", "grad_norm", "total_flos"}
+    dropped = {"epoch", "grad_norm", "total_flos", SECONDS}
     kept = [entry for entry in log if "loss" in entry]
     return [{"stage": stage, **{key: value for key, value in entry.items() if key not in dropped}} for entry in kept]
 

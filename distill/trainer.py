@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from pocketbert.errors import UserError
 
 CHECKPOINTS_PER_STAGE = 10
 TRAINER_STATE = "trainer_state.json"
+SECONDS = "seconds"
 
 
 class DistillTrainer(Trainer):
@@ -62,6 +64,8 @@ class DistillTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self._sums: dict[str, Tensor] = {}
         self._batches = 0
+        self._begin = time.perf_counter()
+        self._before: float | None = None
         self.remove_callback(PrinterCallback)
         self.add_callback(StageProgress(title))
 
@@ -92,11 +96,23 @@ class DistillTrainer(Trainer):
             logs |= {name: float(value) for name, value in gathered.items()}
             self._sums, self._batches = {}, 0
             _check_finite(logs, self.state.global_step)
+            logs[SECONDS] = round(self._seconds_before() + time.perf_counter() - self._begin, 2)
         super().log(logs, start_time)
+
+    def _seconds_before(self) -> float:
+        """Return the training time of the parts before the checkpoint that this part went on from."""
+        if self._before is None:
+            self._before = seconds_trained(self.state)
+        return self._before
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:  # noqa: ANN401
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGroupedSampler(self._lengths, size, self.args.seed, lambda: int(self.state.epoch or 0))
+
+
+def seconds_trained(state: TrainerState) -> float:
+    """Return the training time in seconds up to a state's last log, over all parts of a resumed training."""
+    return float(next((entry[SECONDS] for entry in reversed(state.log_history) if SECONDS in entry), 0.0))
 
 
 def _check_finite(logs: Mapping[str, float], step: int) -> None:

@@ -1,7 +1,15 @@
-"""Where tensors live."""
+"""Where tensors live, and in what precision they train there."""
+
+import time
 
 import torch
 from torch import nn
+
+from pocketbert.errors import UserError
+
+BF16_PROBE = 256
+BF16_SLOWEST = 2.0
+"""Times the float32 time of a matrix product at which bfloat16 is refused; emulated, it takes 20 to 100 times."""
 
 
 def best_device() -> torch.device:
@@ -12,3 +20,29 @@ def best_device() -> torch.device:
 def move(model: nn.Module, device: torch.device | str) -> None:
     """Move a model in place (through nn.Module: transformers wraps `to` in a way type checkers can't follow)."""
     nn.Module.to(model, device)
+
+
+def check_bf16() -> None:
+    """Check that bfloat16 pays on this machine, by timing a matrix product in it and in float32.
+
+    Raises:
+        UserError: it is slower (processors without the instructions emulate it).
+    """
+    device = best_device()
+    ratio = _product_seconds(torch.bfloat16, device) / _product_seconds(torch.float32, device)
+    if ratio > BF16_SLOWEST:
+        raise UserError(
+            f"--bf16: this machine ({device.type}) takes {ratio:.0f} times as long in bfloat16 as in float32: "
+            "leave --bf16 out."
+        )
+
+
+def _product_seconds(kind: torch.dtype, device: torch.device) -> float:
+    """Return the best time of a square matrix product."""
+    matrix = torch.ones(BF16_PROBE, BF16_PROBE, dtype=kind, device=device)
+    spent = []
+    for _ in range(3):
+        begin = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()
+        spent.append(time.perf_counter() - begin)
+    return min(spent)

@@ -25,6 +25,12 @@ def test_detail_states_the_conditions_and_int8_against_int8():
     )
 
 
+def test_detail_gives_the_interval_of_what_is_kept():
+    run = classification_run()
+    run["quality"]["kept"] = {"student_int8_onnx": {"share": 0.972, "low": 0.951, "high": 0.9911}}
+    assert "90.1 (95 % interval of what is kept: 95.1 % to 99.1 %); 1.20 ms" in headline(run).detail
+
+
 def test_headline_falls_back_to_fp32_onnx():
     title = headline(regression_run()).title
     assert title == "keeps 96.4 % of the teacher at 2.5x the speed and 63 % of the size"

@@ -22,14 +22,21 @@ def test_memory_by_hand(bert):
     student, teacher = bert(layers=1, hidden=16), bert()
     small, large = estimation.parameters(student), estimation.parameters(teacher)
     assert estimation.memory([student], teacher) == 4 * (4 * small + large)
-    assert estimation.memory([student, teacher], teacher) == 4 * (4 * large + large)
+    assert estimation.memory([student, teacher], teacher, 100) == 4 * (4 * large + large) + 100
+
+
+def test_activations_grow_with_the_batch_and_hold_no_parameters(bert, rows):
+    distiller = build_distiller(RECIPES["logits"].stages[0], bert(seed=1, layers=2), bert())
+    sizes = [estimation.probe_step(distiller, rows, PaddingCollator(0), batch).activation_bytes for batch in (2, 4)]
+    assert 1.8 < sizes[1] / sizes[0] < 2.2
 
 
 def test_the_probe_changes_neither_weights_nor_random_state(bert, rows):
     distiller = build_distiller(RECIPES["tinybert"].stages[0], bert(seed=1, layers=2), bert())
     before = {name: tensor.clone() for name, tensor in distiller.state_dict().items()}
     state = torch.get_rng_state()
-    assert estimation.seconds_per_step(distiller, rows, PaddingCollator(0), 8) > 0
+    step = estimation.probe_step(distiller, rows, PaddingCollator(0), 8)
+    assert step.seconds > 0 and step.activation_bytes > 0
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(tensor, before[name]) for name, tensor in distiller.state_dict().items())
     assert all(parameter.grad is None for parameter in distiller.parameters())

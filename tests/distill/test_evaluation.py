@@ -6,7 +6,7 @@ import torch
 
 from distill.data.encoding import PaddingCollator
 from distill.data.tasks import Task
-from distill.evaluation import calibration_error, difference, divergence, predict, quality
+from distill.evaluation import calibration_error, difference, divergence, kept_share, predict, quality
 
 TASK = Task(
     name="t", kind="classification", text_columns=("text",), label_column="label", labels=("a", "b"), metric="accuracy"
@@ -56,6 +56,22 @@ def test_a_calibrated_model_has_no_error():
     labels = np.array([0] * 3 + [1])
     logits = np.tile([math.log(3.0), 0.0], (4, 1))
     assert calibration_error(labels, logits) == pytest.approx(0, abs=1e-9)
+
+
+def test_what_is_kept_is_a_ratio_with_a_paired_interval():
+    kept = kept_share(TASK, LABELS, _logits(LABELS, RIGHT), _logits(LABELS, np.ones(200, bool)))
+    assert kept is not None and kept.share == pytest.approx(0.9)
+    # Accuracy 0.9 of a perfect teacher: the share's interval is the accuracy's own.
+    alone = quality(TASK, LABELS, _logits(LABELS, RIGHT))
+    assert (kept.low, kept.high) == pytest.approx((alone.low, alone.high))
+    same = kept_share(TASK, LABELS, _logits(LABELS, RIGHT), _logits(LABELS, RIGHT))
+    assert same is not None and (same.low, same.share, same.high) == (1, 1, 1)
+
+
+def test_a_teacher_that_may_be_at_zero_gives_no_share():
+    values = np.linspace(0, 1, 50)
+    noise = (np.arange(50) % 7)[:, None].astype(float)  # correlation near 0
+    assert kept_share(VALUES, values, values[:, None], noise) is None
 
 
 def test_a_paired_difference_is_narrower_than_an_unpaired_one():
