@@ -50,6 +50,7 @@ def panel(
         data = [part.format(root=root) for part in TASKS[task]]
         arguments = [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
         console.print(f"{task}: python -m distill.run {shlex.join(arguments)}")
+        # No shell reads them: this command's own arguments, passed on as a list.
         subprocess.run([sys.executable, "-m", "distill.run", *arguments], check=True)  # noqa: S603
         rows += panel_rows(task, read_json(out / task / "run.json"))
     _write(results, rows)

@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from datasets import Dataset
 from transformers import set_seed
@@ -19,6 +20,7 @@ from students.building import load_student, save_student
 from students.initialization import Initialisation, initialise
 from teachers.caching import stored_logits
 from teachers.finetuning import adopt, find_finetuned, mark_finetuned
+from teachers.loading import start_at_mean
 
 STATISTICS_ROWS = 2048
 
@@ -54,6 +56,8 @@ def ready_teacher(run: Run) -> str:
 def _finetune(run: Run) -> Path:
     folder = run.folder / "teacher"
     conditions = Conditions(run.rows.labelled, run.collator, run.config.seed, "teacher", run.config.bf16)
+    if run.task.kind == "regression":
+        start_at_mean(run.teacher.model, float(np.mean(run.rows.labelled["labels"][:])))
     results = run_recipe(finetuning_recipe(run), run.teacher.model, None, conditions, folder)
     save_student(run.teacher.model, folder)
     run.teacher.tokenizer.save_pretrained(folder)

@@ -41,7 +41,7 @@ def distil(
     finetune: Annotated[
         bool | None, _text("Train the teacher's head even if it fits, or never; default: if it does not fit.")
     ] = None,
-    unlabelled: Annotated[str | None, _text("File with more text without labels.")] = None,
+    unlabelled: Annotated[str | None, _text("File or folder with more text without labels.")] = None,
     labelled_rows: Annotated[int | None, _text("Use this many labels; the other rows count as unlabelled.")] = None,
     train_rows: Annotated[int | None, _text("Use at most this many training rows.")] = None,
     evaluation_rows: Annotated[int | None, _text("Use at most this many evaluation rows.")] = None,
@@ -88,7 +88,7 @@ def main() -> None:
     _quiet()
     try:
         command.run(app, "python -m distill.run")
-    except Exception as error:
+    except Exception as error:  # libraries wrap a full disk in classes of their own
         if not _disk_full(error):
             raise
         _stopped("the disk is full")

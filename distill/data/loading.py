@@ -45,7 +45,7 @@ def load_task(
         metric: a name in `METRICS`; accuracy or spearman by default.
         text_columns: one or two columns; found by their names by default.
         label_column: found by its name by default.
-        unlabelled: a file with more texts; `.txt` holds one a line, other formats the same text columns.
+        unlabelled: a file with more texts, or a folder of such files; `.txt` holds one a line, other formats the same text columns.
         labelled_rows: keep that many labels, balanced as the data is; the other rows become unlabelled.
         train_rows: most train rows to take, chosen by a hash of the text.
         evaluation_rows: the same for evaluation.
@@ -156,7 +156,10 @@ def _read_unlabelled(path: Path, columns: Columns, messages: list[str]) -> Split
     if not path.exists():
         raise missing_path(path)
     if path.is_dir():
-        raise UserError(f"unlabelled text {path} is a folder: name one file (.txt, {', '.join(READERS)}).")
+        files = sorted(file for file in path.iterdir() if file.suffix.lower() in (".txt", *READERS))
+        if not files:
+            raise UserError(f"unlabelled text {path}: no file in that folder ends in .txt, {', '.join(READERS)}.")
+        return joined_splits([_read_unlabelled(file, columns, messages) for file in files])
     if path.suffix.lower() == ".txt":
         if len(columns.texts) == 2:
             raise DoesNotFit(

@@ -103,6 +103,15 @@ def test_unlabelled_text_joins_what_lost_its_labels(tmp_path):
     assert "1 unlabelled rows dropped: their text stands in evaluation." in data.messages
 
 
+def test_a_folder_of_unlabelled_text_is_all_its_files(tmp_path):
+    folder = str(sentiment_folder(tmp_path))
+    write(tmp_path / "more" / "a.txt", "an odd film")
+    write(tmp_path / "more" / "b.tsv", "sentence", "a dull film")
+    write(tmp_path / "more" / "notes.md", "not text of the task")
+    data = load_task(folder, unlabelled=str(tmp_path / "more"))
+    assert data.unlabelled["text"][:] == ["an odd film", "a dull film"]
+
+
 def test_unlabelled_pairs_come_from_the_same_columns(tmp_path):
     write(tmp_path / "train.tsv", *pairs("label", 1, 0, 1))
     write(tmp_path / "dev.tsv", *pairs("label", 0, 1))
@@ -199,7 +208,7 @@ def test_bad_files_are_refused(tmp_path, train, dev, message):
         ({"train_rows": 1}, "the 1 train rows taken are of one class only"),
         ({"evaluation_rows": -3}, "--evaluation-rows -3"),
         ({"unlabelled": "{folder}/mor.txt"}, "no file or folder .*mor.txt"),
-        ({"unlabelled": "{folder}"}, "is a folder: name one file"),
+        ({"unlabelled": "{folder}/bare"}, "no file in that folder ends in .txt"),
         ({"unlabelled": "{folder}/empty.txt"}, "empty.txt is empty: it needs one text per line"),
         ({"unlabelled": "{folder}/other.csv"}, "other.csv has no column 'sentence'; it has 'words'"),
     ],
@@ -208,6 +217,7 @@ def test_bad_arguments_are_refused(tmp_path, arguments, message):
     folder = sentiment_folder(tmp_path)
     write(folder / "empty.txt")
     write(folder / "other.csv", "words", "one")
+    write(folder / "bare" / "notes.md", "not text of the task")
     filled = {
         name: value.format(folder=folder) if isinstance(value, str) else value for name, value in arguments.items()
     }
