@@ -1,12 +1,14 @@
 """The Distiller: everything that is differentiable in a stage — student, projections, losses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from distill.activations import LOGITS, Activations, capture, prepare
+from distill.losses import IGNORED_LABEL
+from distill.noise import Noise, add_noise
 from distill.objectives import Objective
 from pocketbert.devices import move
 
@@ -21,6 +23,11 @@ class Distiller(nn.Module):
         objectives: by name; their projections are trained, checkpointed and resumed with the student, and
             never saved in the student's own weights.
         teacher: None when no objective needs one.
+        noise: changes to the texts in training, from the epoch after its clean ones.
+        special_ids: tokens that noise leaves alone.
+
+    Attributes:
+        epoch: whole passes over the rows so far; the trainer sets it.
 
     Raises:
         DoesNotFit: an objective needs tensors that one of the models can't give.
@@ -30,9 +37,17 @@ class Distiller(nn.Module):
     objectives: nn.ModuleDict
 
     def __init__(
-        self, student: PreTrainedModel, objectives: Mapping[str, Objective], teacher: PreTrainedModel | None
+        self,
+        student: PreTrainedModel,
+        objectives: Mapping[str, Objective],
+        teacher: PreTrainedModel | None,
+        noise: Noise | None = None,
+        special_ids: Sequence[int] = (),
     ) -> None:
         super().__init__()
+        self.epoch = 0
+        self._noise = noise if teacher is not None else None
+        self._special_ids = tuple(special_ids)
         self.student = student
         self.objectives = nn.ModuleDict(objectives)
         needs = [objective.needs for objective in objectives.values()]
@@ -67,11 +82,15 @@ class Distiller(nn.Module):
             labels: [B], class ids or values; -100 or NaN where a row has none.
             teacher_logits: [B, C], stored; spares the teacher's forward pass when all that is needed are logits.
         """
+        changed = None
+        if self.training and self._noise is not None and self.epoch >= self._noise.clean_epochs:
+            input_ids, changed = add_noise(input_ids, attention_mask, self._special_ids, self._noise)
+            labels = _unlabelled(labels, changed)
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         student = capture(self.student, inputs, self._student_needs)
-        teacher = self._ask_teacher(inputs, teacher_logits)
+        teacher = self._ask_teacher(inputs, teacher_logits, changed)
         values = {
             name: objective(student, teacher, attention_mask, labels) for name, objective in self.objectives.items()
         }
@@ -86,13 +105,28 @@ class Distiller(nn.Module):
         assert isinstance(objective, Objective)  # noqa: S101
         return objective.weight
 
-    def _ask_teacher(self, inputs: Mapping[str, Tensor], logits: Tensor | None) -> Activations | None:
+    def _ask_teacher(
+        self, inputs: Mapping[str, Tensor], logits: Tensor | None, changed: Tensor | None
+    ) -> Activations | None:
         if not self._teacher_needs:
             return None
-        if logits is not None and self.needs_teacher_logits_only:
+        if logits is None or not self.needs_teacher_logits_only:
+            return self._teacher_activations(inputs)
+        if changed is None or not changed.any():
             return Activations(logits=logits)
+        live = self._teacher_activations({name: tensor[changed] for name, tensor in inputs.items()})
+        return Activations(logits=logits.index_put((changed,), live.logits.to(logits.dtype)))
+
+    def _teacher_activations(self, inputs: Mapping[str, Tensor]) -> Activations:
         teacher: PreTrainedModel = self.__dict__["teacher"]
         if teacher.device != inputs["input_ids"].device:
             move(teacher, inputs["input_ids"].device)
         with torch.no_grad():
             return capture(teacher, inputs, self._teacher_needs)
+
+
+def _unlabelled(labels: Tensor | None, rows: Tensor) -> Tensor | None:
+    """Return labels [B] with those of some rows [B] taken away."""
+    if labels is None:
+        return None
+    return labels.masked_fill(rows, float("nan") if labels.is_floating_point() else IGNORED_LABEL)

@@ -97,7 +97,8 @@ def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Datas
     run.student.load_state_dict(start)
     folder = run.folder / f"seed-{seed}" / role
     teacher = run.teacher.model if role == "student" else None
-    conditions = Conditions(rows, run.collator, seed, f"{role}, seed {seed}", run.config.bf16)
+    special = tuple(run.teacher.tokenizer.all_special_ids)
+    conditions = Conditions(rows, run.collator, seed, f"{role}, seed {seed}", run.config.bf16, special)
     stages = run_recipe(recipe, run.student, teacher, conditions, folder)
     logits = predict(run.student, run.rows.evaluation, run.collator)
     return Trained(seed, stage_weights(recipe, folder), stages, logits)

@@ -8,7 +8,7 @@ from transformers import PreTrainedModel
 
 from distill import estimation
 from distill.preparation import Run, student_rows
-from distill.recipes.schema import Recipe
+from distill.recipes.schema import Recipe, Stage
 from distill.stages import build_distiller, is_finished, plain_recipe, recipe_steps, stage_folder
 from teachers.finetuning import find_finetuned
 
@@ -53,12 +53,22 @@ def _left(
     for number, (stage, steps) in enumerate(zip(recipe.stages, recipe_steps(recipe, len(rows)), strict=True), start=1):
         unfinished = [f for f in folders if not is_finished(stage_folder(run.folder / f, number, stage))]
         if unfinished:
-            distiller = build_distiller(stage, student, teacher)
+            distiller = build_distiller(stage, student, teacher, run.teacher.tokenizer.all_special_ids)
             batch = min(stage.training.batch_size, len(rows))
-            step = estimation.probe_step(distiller, rows, run.collator, batch, bf16=run.config.bf16)
-            seconds += len(unfinished) * steps * step.seconds
-            size = max(size, step.activation_bytes)
+            for epoch, part in _epochs(stage, steps * batch / len(rows)):
+                distiller.epoch = epoch
+                step = estimation.probe_step(distiller, rows, run.collator, batch, bf16=run.config.bf16)
+                seconds += len(unfinished) * part * steps * step.seconds
+                size = max(size, step.activation_bytes)
     return seconds, size
+
+
+def _epochs(stage: Stage, epochs: float) -> list[tuple[int, float]]:
+    """Return epochs whose steps cost differently (the teacher reads noisy texts), each with its part of the steps."""
+    if stage.noise is None or epochs <= stage.noise.clean_epochs:
+        return [(0, 1.0)]
+    clean = stage.noise.clean_epochs / epochs
+    return [(0, clean), (stage.noise.clean_epochs, 1 - clean)] if clean else [(0, 1.0)]
 
 
 def control_recipe(recipe: Recipe, rows: int) -> Recipe:

@@ -53,8 +53,16 @@ class StageResult:
     history: list[dict[str, float]]
 
 
-def build_distiller(stage: Stage, student: PreTrainedModel, teacher: PreTrainedModel | None) -> Distiller:
+def build_distiller(
+    stage: Stage, student: PreTrainedModel, teacher: PreTrainedModel | None, special_ids: Sequence[int] = ()
+) -> Distiller:
     """Build a stage's objectives for these two models.
+
+    Args:
+        stage: names the objectives and their settings.
+        student: trained.
+        teacher: None for a stage of gold labels alone.
+        special_ids: of the tokenizer, for a stage with noise.
 
     Raises:
         DoesNotFit: an objective can't align them.
@@ -64,7 +72,7 @@ def build_distiller(stage: Stage, student: PreTrainedModel, teacher: PreTrainedM
     for name, document in stage.objectives.items():
         settings = OBJECTIVES[name].Settings.model_validate(document)
         objectives[name] = OBJECTIVES[name](settings, ours, theirs)
-    return Distiller(student, objectives, teacher)
+    return Distiller(student, objectives, teacher, stage.noise, special_ids)
 
 
 def asks_teacher(stage: Stage) -> bool:
@@ -87,6 +95,7 @@ class Conditions:
         seed: of order, dropout and projections.
         title: what the progress bars call the training.
         bf16: autocast to bfloat16.
+        special_ids: the tokenizer's tokens that noise leaves alone.
     """
 
     rows: Dataset
@@ -94,6 +103,7 @@ class Conditions:
     seed: int
     title: str
     bf16: bool = False
+    special_ids: tuple[int, ...] = ()
 
 
 def run_recipe(
@@ -137,7 +147,7 @@ def _run_stage(
         return StageResult(**read_json(folder / DONE))
     rows, seed = conditions.rows, conditions.seed
     set_seed(seed)
-    distiller = build_distiller(stage, student, teacher)
+    distiller = build_distiller(stage, student, teacher, conditions.special_ids)
     dropout = _set_dropout(student, stage.training.dropout)
     _embeddings(student).requires_grad_(not stage.training.freeze_embeddings)
     checkpoint = latest_checkpoint(folder)

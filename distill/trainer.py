@@ -53,6 +53,7 @@ class DistillTrainer(Trainer):
         title: str,
     ) -> None:
         self._lengths = rows["length"][:]
+        self._distiller = distiller
         super().__init__(
             model=distiller,
             args=arguments,
@@ -77,6 +78,7 @@ class DistillTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Return the Distiller's weighted loss and remember the unweighted ones for the log."""
+        self._distiller.epoch = int(self.state.epoch or 0)
         outputs: dict[str, Tensor] = model(**inputs)
         for name, value in outputs.items():
             if name not in {"loss", "logits"}:

@@ -45,7 +45,8 @@ def load_task(
         metric: a name in `METRICS`; accuracy or spearman by default.
         text_columns: one or two columns; found by their names by default.
         label_column: found by its name by default.
-        unlabelled: a file with more texts, or a folder of such files; `.txt` holds one a line, other formats the same text columns.
+        unlabelled: a file with more texts, or a folder of such files; `.txt` holds one a line, other formats the
+            same text columns.
         labelled_rows: keep that many labels, balanced as the data is; the other rows become unlabelled.
         train_rows: most train rows to take, chosen by a hash of the text.
         evaluation_rows: the same for evaluation.

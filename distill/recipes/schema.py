@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from distill.noise import Noise
 from distill.objectives import OBJECTIVES
 from pocketbert.errors import UserError, unknown
 
@@ -39,11 +40,19 @@ class TrainingSettings(BaseModel):
 
 
 class Stage(BaseModel):
-    """One training run inside a recipe."""
+    """One training run inside a recipe.
+
+    Attributes:
+        name: of its folder and its bar.
+        objectives: settings of each loss, by name.
+        noise: changes to texts that were seen before; needs a teacher, so a control has none.
+        training: how it trains.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     objectives: dict[str, dict[str, Any]]
+    noise: Noise | None = None
     training: TrainingSettings = TrainingSettings()
 
     @field_validator("objectives")
@@ -80,7 +89,7 @@ class Recipe(BaseModel):
     def without_teacher(self) -> "Recipe":
         """Return the control: the same stages with gold labels as the only objective."""
         alone = {"hard_labels": {"weight": 1.0}}
-        stages = tuple(stage.model_copy(update={"objectives": _checked(alone)}) for stage in self.stages)
+        stages = tuple(stage.model_copy(update={"objectives": _checked(alone), "noise": None}) for stage in self.stages)
         return self.model_copy(update={"name": f"{self.name} without a teacher", "stages": stages})
 
 

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from distill import stages
 from distill.data.encoding import PaddingCollator
+from distill.noise import Noise
 from distill.recipes import RECIPES, Recipe, Stage, TrainingSettings
 from distill.stages import PROJECTIONS, WEIGHTS, Conditions, run_recipe
 from distill.trainer import DistillTrainer
@@ -54,9 +55,13 @@ def kill_at(monkeypatch):
 
 
 @pytest.mark.parametrize(("step", "stage"), [(7, 1), (13, 1), (17, 2)])
-def test_resumed_run_equals_the_straight_run(bert, rows, tmp_path, kill_at, monkeypatch, step, stage):
+@pytest.mark.parametrize("noise", [None, Noise()])
+def test_resumed_run_equals_the_straight_run(bert, rows, tmp_path, kill_at, monkeypatch, step, stage, noise):
     """24 steps a stage, a checkpoint every 2: killed in the first or second epoch, in the first or second stage."""
     recipe = _recipe()
+    recipe = recipe.model_copy(
+        update={"stages": tuple(stage.model_copy(update={"noise": noise}) for stage in recipe.stages)}
+    )
     _, straight = _run(recipe, bert, rows, tmp_path / "straight")
     kill_at(step, stage)
     with pytest.raises(_KilledError):
