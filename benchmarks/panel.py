@@ -29,7 +29,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "mrpc": ("--data", "{root}/mrpc", "--metric", "f1", "--set", "training.max_steps=250"),
     "sts": ("--data", "{root}/sts", "--set", "training.max_steps=400"),
 }
-"""Steps are fixed so that three seeds of all tasks take about two hours of one core, and recipes compare at equal steps.
+"""Fixed steps: recipes compare at equal work, and three seeds of all tasks take about two hours of one core.
 
 An option of the same name in `--options` comes later and wins."""
 console = Console(soft_wrap=True)
