@@ -2,7 +2,7 @@
 
 Both start from the same weights and take the same number of steps; the one difference is the teacher. Runs
 `distill.run` for each task (an interrupted panel goes on where it was), then writes one row per task and seed to a
-CSV file and prints the paired comparison.
+CSV file, a summary beside it, and prints the paired comparison.
 """
 
 import csv
@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from scipy import stats
 
@@ -39,7 +40,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def panel(
     root: Annotated[Path, typer.Argument(help="Folder with sst2, cola, mrpc and sts.")],
-    results: Annotated[Path, typer.Option(help="CSV file to write.")],
+    results: Annotated[Path, typer.Option(help="CSV file to write, with a -summary beside it.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/panel"),
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds per task.")] = 3,
@@ -56,8 +57,10 @@ def panel(
         # No shell reads them: this command's own arguments, passed on as a list.
         subprocess.run([sys.executable, "-m", "distill.run", *arguments], check=True)  # noqa: S603
         rows += panel_rows(task, read_json(out / task / "run.json"))
+    lines = summary(rows)
     _write(results, rows)
-    console.print(_table(rows))
+    _write(results.with_name(f"{results.stem}-summary{results.suffix}"), lines)
+    console.print(_table(lines))
 
 
 def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -105,6 +108,30 @@ def comparison(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     }
 
 
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return a line a task, scores times 100 averaged over its seeds, and the paired comparison over all of them."""
+    lines = []
+    for task in dict.fromkeys(row["task"] for row in rows):
+        mine = [row for row in rows if row["task"] == task]
+        scores = {
+            name: f"{100 * float(np.mean([row[name] for row in mine])):.1f}"
+            for name in ("teacher", "before_training", "student", "control")
+        }
+        shared = {"task": task, "metric": str(mine[0]["metric"]), "steps": str(mine[0]["steps"])}
+        lines.append(shared | scores | {"difference": _difference(mine)})
+    if len(lines) > 1:
+        lines.append(dict.fromkeys(lines[0], "") | {"task": "all", "difference": _difference(rows)})
+    return lines
+
+
+def _difference(rows: Sequence[Mapping[str, Any]]) -> str:
+    if len(rows) == 1:
+        return f"{100 * rows[0]['difference']:+.1f}"
+    over = comparison(rows)
+    interval = f"[{100 * over['low']:+.1f}, {100 * over['high']:+.1f}]"
+    return f"{100 * over['mean']:+.1f} {interval}, p {over['p_value']:.3f}"
+
+
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as stream:
@@ -113,21 +140,10 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         writer.writerows(rows)
 
 
-def _table(rows: Sequence[Mapping[str, Any]]) -> Table:
-    table = Table("task", "metric", "teacher", "student", "control", "difference")
-    for task in dict.fromkeys(row["task"] for row in rows):
-        mine = [row for row in rows if row["task"] == task]
-        mean = {
-            name: 100 * float(np.mean([row[name] for row in mine])) for name in ("student", "control", "difference")
-        }
-        table.add_row(
-            task, mine[0]["metric"], f"{100 * mine[0]['teacher']:.1f}", f"{mean['student']:.1f}",
-            f"{mean['control']:.1f}", f"{mean['difference']:+.1f}",
-        )  # fmt: skip
-    if len(rows) > 1:
-        total = comparison(rows)
-        span = f"{100 * total['low']:+.1f} to {100 * total['high']:+.1f}, p {total['p_value']:.3f}"
-        table.add_row("mean", "", "", "", "", f"{100 * total['mean']:+.1f} ({span})")
+def _table(lines: Sequence[Mapping[str, str]]) -> Table:
+    table = Table(*(name.replace("_", " ") for name in lines[0]))
+    for line in lines:
+        table.add_row(*(escape(cell) for cell in line.values()))
     return table
 
 

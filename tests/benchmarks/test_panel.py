@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.panel import comparison, panel_rows
+from benchmarks.panel import comparison, panel_rows, summary
 from benchmarks.readme import fill, table
 from tests.benchmarks.sample_run import classification_run
 
@@ -18,6 +18,22 @@ def test_the_comparison_is_that_of_paired_differences():
     result = comparison([{"difference": value} for value in (0.01, 0.02, 0.03)])
     assert result["mean"] == pytest.approx(0.02)
     assert result["p_value"] == pytest.approx(0.0741799, rel=1e-5)
+
+
+def test_the_summary_has_a_line_a_task_and_one_for_all():
+    scores = {"teacher": 0.9, "before_training": 0.5, "control": 0.8, "metric": "f1", "steps": 4}
+    rows = [
+        {"task": task, "student": 0.8 + gain, "difference": gain, **scores}
+        for task, gain in (("a", 0.01), ("a", 0.03), ("b", 0.01), ("b", 0.03))
+    ]
+    first, second, total = summary(rows)
+    assert (
+        first["student"] == "82.0" and first["steps"] == "4" and first["difference"].startswith("+2.0 [-10.7, +14.7]")
+    )
+    assert second["difference"].startswith("+2.0 [")
+    # mean 0.02, standard deviation 0.011547, Student's t with 3 degrees of freedom: 3.182 * 0.011547 / 2 = 0.0184
+    assert total["task"] == "all" and total["difference"] == "+2.0 [+0.2, +3.8], p 0.041"
+    assert summary(rows[:1])[0]["difference"] == "+1.0"
 
 
 def test_results_go_between_their_marks(tmp_path):
