@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from distill.config import RunConfig, check_folder
+from distill.data.apidocs import APIDOCS
 from distill.data.encoding import PaddingCollator, encode
 from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
@@ -23,6 +24,7 @@ from students.building import build_student, load_student, usable_positions
 from students.initialization import check_method
 from students.spec import StudentSpec, parse_student
 from teachers.loading import Teacher, head_order, load_teacher, load_tokenizer
+from teachers.sources import locate
 
 FEW_ROWS = 100
 Logits = NDArray[np.floating[Any]]
@@ -97,6 +99,8 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     """
     parse_student_or_folder(config.student)
     check_folder(folder, config)
+    if config.data == APIDOCS:
+        locate(config.teacher)  # building the embedded task takes a minute that a mistyped teacher need not wait for
     data = load_task(
         config.data,
         metric=config.metric,

@@ -46,6 +46,10 @@ def validated(model: type[Model], document: Any, where: str) -> Model:  # noqa: 
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        if first["type"] == "extra_forbidden":
+            raise UserError(
+                f"{where}: there is no field {field}{more}; --print-recipe shows those there are."
+            ) from None
         value = "" if first["type"] == "missing" else f" (got {first['input']!r})"
         raise UserError(f"{where}: {field}: {first['msg'].lower()}{value}{more}.") from None
     except UserError as error:

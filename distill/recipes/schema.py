@@ -77,10 +77,12 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     paper: str = ""
-    stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
+    stages: tuple[Stage, ...]
 
     @model_validator(mode="after")
     def _distinct(self) -> "Recipe":
+        if not self.stages:
+            raise UserError(f"recipe '{self.name}' has no stages")
         names = [stage.name for stage in self.stages]
         if len(set(names)) < len(names):
             raise UserError(f"recipe '{self.name}': two stages share a name ({', '.join(names)})")

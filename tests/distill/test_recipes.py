@@ -63,7 +63,7 @@ def test_weight_zero_removes_an_objective():
     [
         ("tinybrt", [], "did you mean tinybert"),
         ("nothing.yaml", [], "can't be read"),
-        ("logits", ["training.epoch=5"], r"training\.epoch: extra inputs"),
+        ("logits", ["training.epoch=5"], r"there is no field stages\.0\.training\.epoch; --print-recipe"),
         ("logits", ["training.epochs=many"], r"epochs: .*got 'many'"),
         ("logits", ["training.batch_size=0"], "greater than 0"),
         ("logits", ["objectives.soft_target.weight=1"], "did you mean soft_targets"),
