@@ -1,6 +1,7 @@
 """`python -m benchmarks.panel`: distilled student against its control on several tasks and seeds.
 
-Both start from the same weights and take the same number of steps; the one difference is the teacher. Runs
+Both start from the same weights and take the same number of steps; the difference is the teacher and, where the
+recipe has noise, the changed texts that only a teacher can label. Runs
 `distill.run` for each task (an interrupted panel goes on where it was), then writes one row per task and seed to a
 CSV file, a summary beside it, and prints the paired comparison.
 """
@@ -30,9 +31,10 @@ TASKS: dict[str, tuple[str, ...]] = {
     "mrpc": ("--data", "{root}/mrpc", "--metric", "f1", "--set", "training.max_steps=250"),
     "sts": ("--data", "{root}/sts", "--set", "training.max_steps=400"),
 }
-"""Fixed steps: recipes compare at equal work, and three seeds of all tasks take about two hours of one core.
+"""Fixed steps for each stage: three seeds of all tasks take about two hours of one core.
 
-An option of the same name in `--options` comes later and wins."""
+A recipe of two stages takes twice as many, and so does its control. `--options` come later and win, such as
+`--set training.max_steps=400` for such a recipe."""
 console = Console(soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 

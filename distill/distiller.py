@@ -23,7 +23,8 @@ class Distiller(nn.Module):
         objectives: by name; their projections are trained, checkpointed and resumed with the student, and
             never saved in the student's own weights.
         teacher: None when no objective needs one.
-        noise: changes to the texts in training, from the epoch after its clean ones.
+        noise: changes to the texts in training, from the epoch after its clean ones; none where no objective asks
+            the teacher.
         special_ids: tokens that noise leaves alone.
 
     Attributes:
@@ -46,13 +47,13 @@ class Distiller(nn.Module):
     ) -> None:
         super().__init__()
         self.epoch = 0
-        self._noise = noise if teacher is not None else None
         self._special_ids = tuple(special_ids)
         self.student = student
         self.objectives = nn.ModuleDict(objectives)
         needs = [objective.needs for objective in objectives.values()]
         self._student_needs = frozenset[str]({LOGITS}).union(*needs)
         self._teacher_needs = frozenset[str]().union(*(o.needs for o in objectives.values() if o.teacher))
+        self._noise = noise if self._teacher_needs else None  # without its answers a changed text teaches nothing
         prepare(student, self._student_needs)
         student.requires_grad_(True)  # a teacher that is fine-tuned was frozen when it was last a teacher
         if teacher is not None:

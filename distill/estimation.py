@@ -55,30 +55,52 @@ class Step:
 
 
 def probe_step(
-    distiller: Distiller, rows: Dataset, collator: PaddingCollator, batch_size: int, *, bf16: bool = False
+    distiller: Distiller,
+    rows: Dataset,
+    collator: PaddingCollator,
+    batch_size: int,
+    *,
+    bf16: bool = False,
+    stored_logits: bool = False,
 ) -> Step:
-    """Run a few forward and backward passes; changes neither weights nor random state."""
+    """Run a few forward and backward passes; changes neither weights nor random state.
+
+    Args:
+        distiller: as the stage builds it, on the device it is on; its `epoch` decides whether there is noise.
+        rows: encoded, with `length`.
+        collator: pads batches.
+        batch_size: rows of one pass, at most all.
+        bf16: autocast to bfloat16.
+        stored_logits: whether the run will have the teacher's logits stored.
+    """
     order = sorted(range(len(rows)), key=rows["length"][:].__getitem__)
     inputs = rows.remove_columns("length")
-    state, training = torch.get_rng_state(), distiller.training
+    device, training = distiller.student.device, distiller.training
     distiller.train()
     spent, kept = [], 0
-    for part in (PROBE_BATCHES, *range(PROBE_BATCHES)):  # the longest rows first, to warm up and for their memory
-        start = max(0, min(len(order) - batch_size, (len(order) * (part + 1)) // (PROBE_BATCHES + 1)))
-        batch = collator([inputs[i] for i in order[start : start + batch_size]])
-        if distiller.needs_teacher_logits_only:
-            batch["teacher_logits"] = torch.zeros(len(batch["input_ids"]), distiller.student.config.num_labels or 1)
-        batch = {name: tensor.to(distiller.student.device) for name, tensor in batch.items()}
-        begin = time.perf_counter()
-        with _saved_bytes(distiller) as saved, torch.autocast(batch["input_ids"].device.type, torch.bfloat16, bf16):
-            loss = distiller(**batch)["loss"]
-        loss.backward()
-        spent.append(time.perf_counter() - begin)
-        kept = max(kept, sum(saved.values()))
-        distiller.zero_grad(set_to_none=True)
+    with torch.random.fork_rng():
+        for part in (PROBE_BATCHES, *range(PROBE_BATCHES)):  # the longest rows first, to warm up and for their memory
+            start = max(0, min(len(order) - batch_size, (len(order) * (part + 1)) // (PROBE_BATCHES + 1)))
+            batch = collator([inputs[i] for i in order[start : start + batch_size]])
+            if stored_logits:
+                batch["teacher_logits"] = torch.zeros(len(batch["input_ids"]), distiller.student.config.num_labels or 1)
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            begin = _now()
+            with _saved_bytes(distiller) as saved, torch.autocast(device.type, torch.bfloat16, bf16):
+                loss = distiller(**batch)["loss"]
+            loss.backward()
+            spent.append(_now() - begin)
+            kept = max(kept, sum(saved.values()))
+            distiller.zero_grad(set_to_none=True)
     distiller.train(training)
-    torch.set_rng_state(state)
     return Step(OVERHEAD * sum(spent[1:]) / PROBE_BATCHES, kept)
+
+
+def _now() -> float:
+    """Return the clock once the accelerator, where there is one, has done what it was given."""
+    if torch.accelerator.is_available():
+        torch.accelerator.synchronize()
+    return time.perf_counter()
 
 
 @contextmanager
@@ -107,9 +129,9 @@ def seconds_to_answer(model: PreTrainedModel, rows: Dataset, collator: PaddingCo
     batch = {name: tensor.to(model.device) for name, tensor in collator(list(columns)).items()}
     spent = []
     for _ in range(2):
-        begin = time.perf_counter()
+        begin = _now()
         model(**batch)
-        spent.append(time.perf_counter() - begin)
+        spent.append(_now() - begin)
     return min(spent) * len(rows) / len(columns)
 
 

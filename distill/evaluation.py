@@ -136,12 +136,12 @@ def quality(task: Task, labels: Floats, logits: Floats, teacher_logits: Floats |
 
 
 def kept_share(task: Task, labels: Floats, ours: Floats, theirs: Floats) -> Kept | None:
-    """Return metric(ours) / metric(theirs) with a paired bootstrap interval; None where theirs may be 0 or less."""
+    """Return metric(ours) / metric(theirs) with a paired bootstrap interval; None where theirs may be 0."""
     first, second = predictions(task, ours), predictions(task, theirs)
     metric = METRICS[task.metric]
     whole = _measure(task, metric, labels, second)
     samples = _resampled(task, labels, [first, second])
-    if whole <= 0 or np.quantile(samples[1], 0.025) <= 0:
+    if whole <= 0 or samples[1].min() <= 0:
         return None
     low, high = np.quantile(samples[0] / samples[1], [0.025, 0.975])
     return Kept(_measure(task, metric, labels, first) / whole, float(low), float(high))

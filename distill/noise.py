@@ -3,7 +3,8 @@
 Tang et al. 2019 (arXiv:1903.12136) augment the text of a task for distillation: masked words, words of the same
 part of speech, n-grams; TinyBERT (arXiv:1909.10351) replaces words by a masked-language model's. This is the
 plainest form of it, without another model: tokens are exchanged for random tokens of the batch, anew in every
-step. Gold labels of changed texts do not count, since the label may have changed with the text.
+step. Gold labels of changed texts do not count, since the label may have changed with the text; so the gold labels'
+loss, averaged over all rows of a batch, weighs that much less (and its curve steps down) from then on.
 """
 
 from collections.abc import Sequence
@@ -44,14 +45,15 @@ def add_noise(
         noise: how much.
 
     Returns:
-        New ids [B, L], and which rows may differ, [B] of bool.
+        New ids [B, L], and which rows differ, [B] of bool.
     """
     special = torch.tensor(list(special_ids), device=input_ids.device, dtype=input_ids.dtype)
     ordinary = attention_mask.bool() & ~torch.isin(input_ids, special)
-    changed = torch.rand(len(input_ids), device=input_ids.device) < noise.share
+    rows = torch.rand(len(input_ids), 1, device=input_ids.device) < noise.share
     chosen = torch.rand(input_ids.shape, device=input_ids.device) < noise.replaced
     pool = input_ids[ordinary]
     if not len(pool):
-        return input_ids, torch.zeros_like(changed)
+        return input_ids, torch.zeros_like(rows[:, 0])
     drawn = pool[torch.randint(len(pool), input_ids.shape, device=input_ids.device)]
-    return torch.where(chosen & ordinary & changed.unsqueeze(1), drawn, input_ids), changed
+    noisy = torch.where(chosen & ordinary & rows, drawn, input_ids)
+    return noisy, (noisy != input_ids).any(1)

@@ -7,9 +7,12 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from distill import estimation
+from distill.noise import Noise
 from distill.preparation import Run, student_rows
-from distill.recipes.schema import Recipe, Stage
+from distill.recipes.schema import Recipe
 from distill.stages import build_distiller, is_finished, plain_recipe, recipe_steps, stage_folder
+from distill.trainer import steps_per_epoch
+from pocketbert.devices import best_device, move
 from teachers.finetuning import find_finetuned
 
 
@@ -24,6 +27,7 @@ def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     rows, folders = student_rows(run), [f"seed-{seed}/student" for seed in seeds]
     work = _left(run, config.recipe, student, teacher.model, rows, folders)
     if work[0] and stores_logits(run) and not logits_file(run.folder).exists():
+        move(teacher.model, best_device())
         parts["teacher's soft targets"] = estimation.seconds_to_answer(teacher.model, rows, run.collator, 128), 0
     parts[f"student, {config.seeds} seed(s)"] = work
     if config.control:
@@ -49,26 +53,30 @@ def _left(
     folders: Sequence[str],
 ) -> tuple[float, int]:
     """Return the seconds and the activation bytes of the stages that are not finished in the trainings' folders."""
-    seconds, size = 0.0, 0
+    seconds, size, stored = 0.0, 0, stores_logits(run)
     for number, (stage, steps) in enumerate(zip(recipe.stages, recipe_steps(recipe, len(rows)), strict=True), start=1):
         unfinished = [f for f in folders if not is_finished(stage_folder(run.folder / f, number, stage))]
         if unfinished:
             distiller = build_distiller(stage, student, teacher, run.teacher.tokenizer.all_special_ids)
+            move(distiller, best_device())
             batch = min(stage.training.batch_size, len(rows))
-            for epoch, part in _epochs(stage, steps * batch / len(rows)):
+            accumulation = stage.training.gradient_accumulation_steps
+            for epoch, part in _epochs(stage.noise, steps / steps_per_epoch(stage.training, len(rows))):
                 distiller.epoch = epoch
-                step = estimation.probe_step(distiller, rows, run.collator, batch, bf16=run.config.bf16)
-                seconds += len(unfinished) * part * steps * step.seconds
+                step = estimation.probe_step(
+                    distiller, rows, run.collator, batch, bf16=run.config.bf16, stored_logits=stored
+                )
+                seconds += len(unfinished) * part * steps * accumulation * step.seconds
                 size = max(size, step.activation_bytes)
     return seconds, size
 
 
-def _epochs(stage: Stage, epochs: float) -> list[tuple[int, float]]:
+def _epochs(noise: Noise | None, epochs: float) -> list[tuple[int, float]]:
     """Return epochs whose steps cost differently (the teacher reads noisy texts), each with its part of the steps."""
-    if stage.noise is None or epochs <= stage.noise.clean_epochs:
+    if noise is None or epochs <= noise.clean_epochs:
         return [(0, 1.0)]
-    clean = stage.noise.clean_epochs / epochs
-    return [(0, clean), (stage.noise.clean_epochs, 1 - clean)] if clean else [(0, 1.0)]
+    clean = noise.clean_epochs / epochs
+    return [(epoch, part) for epoch, part in ((0, clean), (noise.clean_epochs, 1 - clean)) if part]
 
 
 def control_recipe(recipe: Recipe, rows: int) -> Recipe:

@@ -175,13 +175,16 @@ class StageProgress(TrainerCallback):
             self._bar.close()
 
 
-def total_steps(settings: TrainingSettings, rows: int, processes: int = 1) -> int:
+def steps_per_epoch(settings: TrainingSettings, rows: int) -> int:
+    """Return the optimizer steps of one pass over `rows` rows."""
+    return math.ceil(math.ceil(rows / settings.batch_size) / settings.gradient_accumulation_steps)
+
+
+def total_steps(settings: TrainingSettings, rows: int) -> int:
     """Return the optimizer steps of a stage over `rows` rows."""
     if settings.max_steps is not None:
         return settings.max_steps
-    batches = math.ceil(rows / (settings.batch_size * processes))
-    per_epoch = math.ceil(batches / settings.gradient_accumulation_steps)
-    return max(math.ceil(per_epoch * settings.epochs), settings.min_steps)
+    return max(math.ceil(steps_per_epoch(settings, rows) * settings.epochs), settings.min_steps)
 
 
 def training_arguments(

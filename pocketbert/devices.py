@@ -23,10 +23,12 @@ def move(model: nn.Module, device: torch.device | str) -> None:
 
 
 def check_bf16() -> None:
-    """Check that bfloat16 pays on this machine, by timing a matrix product in it and in float32.
+    """Refuse bfloat16 where a matrix product in it takes more than `BF16_SLOWEST` times the time in float32.
+
+    A GPU that emulates it may pass, since so small a product is mostly the time to launch it.
 
     Raises:
-        UserError: it is slower (processors without the instructions emulate it).
+        UserError: it does (processors without the instructions emulate it).
     """
     device = best_device()
     ratio = _product_seconds(torch.bfloat16, device) / _product_seconds(torch.float32, device)

@@ -195,7 +195,7 @@ def start_at_mean(model: PreTrainedModel, mean: float) -> None:
     An output that was trained before (its bias is not 0) stays as it is.
     """
     outputs = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
-    if outputs and not outputs[-1].bias.any():
+    if outputs and outputs[-1].bias is not None and not outputs[-1].bias.any():
         torch.nn.init.constant_(outputs[-1].bias, mean)
 
 

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -72,6 +73,13 @@ def test_a_teacher_that_may_be_at_zero_gives_no_share():
     values = np.linspace(0, 1, 50)
     noise = (np.arange(50) % 7)[:, None].astype(float)  # correlation near 0
     assert kept_share(VALUES, values, values[:, None], noise) is None
+
+
+def test_no_share_where_some_resamples_have_nothing_to_share():
+    rare = np.zeros(100, dtype=int)
+    rare[:4] = 1
+    task = replace(TASK, metric="f1")
+    assert kept_share(task, rare, _logits(rare, rare >= 0), _logits(rare, rare >= 0)) is None
 
 
 def test_a_paired_difference_is_narrower_than_an_unpaired_one():

@@ -16,7 +16,7 @@ def test_special_tokens_and_padding_stay_and_the_rest_comes_from_the_batch():
     torch.manual_seed(0)
     for _ in range(20):
         ids, changed = add_noise(IDS, MASK, SPECIAL, ALWAYS)
-        assert changed.all()
+        assert torch.equal(changed, (ids != IDS).any(1)) and changed.any()
         kept = (MASK == 0) | torch.isin(IDS, torch.tensor(SPECIAL))
         assert torch.equal(ids[kept], IDS[kept])
         assert set(ids[~kept].tolist()) <= {10, 11, 12, 20, 21, 22, 23}
@@ -26,6 +26,7 @@ def test_rows_and_tokens_are_changed_as_often_as_asked():
     torch.manual_seed(0)
     ids = torch.arange(100, 100 + 400 * 50).reshape(400, 50)
     new, changed = add_noise(ids, torch.ones_like(ids), (), Noise(replaced=0.2, share=0.5))
+    assert torch.equal((new != ids).any(1), changed)
     assert changed.float().mean().item() == pytest.approx(0.5, abs=0.08)
     assert (new != ids)[changed].float().mean().item() == pytest.approx(0.2, abs=0.02)
     assert torch.equal(new[~changed], ids[~changed])
@@ -70,10 +71,17 @@ def test_changed_rows_have_no_gold_label_and_the_teacher_reads_what_the_student_
 
 
 def test_a_changed_row_of_a_regression_has_no_gold_value(bert):
-    stage = RECIPES["logits"].stages[0].model_copy(update={"noise": ALWAYS, "objectives": {"hard_labels": {}}})
+    stage = RECIPES["logits"].stages[0].model_copy(update={"noise": ALWAYS})
     values = {"labels": 1, "problem_type": "regression"}
     distiller = build_distiller(stage, bert(seed=1, **values), bert(**values), SPECIAL).train()
+    torch.manual_seed(0)
     assert distiller(IDS, MASK, labels=torch.tensor([3.0, 4.0]))["hard_labels"].item() == 0
+
+
+def test_without_a_question_to_the_teacher_there_is_no_noise(bert):
+    stage = RECIPES["logits"].stages[0].model_copy(update={"noise": ALWAYS, "objectives": {"hard_labels": {}}})
+    distiller = build_distiller(stage, bert(seed=1), bert(), SPECIAL).train()
+    assert distiller(IDS, MASK, labels=torch.tensor([1, 0]))["hard_labels"].item() > 0
 
 
 def test_a_control_has_no_noise():

@@ -1,6 +1,7 @@
 import pytest
 import yaml
 
+from distill.noise import Noise
 from distill.recipes import RECIPES, Recipe
 from distill.recipes.loading import load_recipe, to_yaml
 from pocketbert.errors import UserError
@@ -100,3 +101,9 @@ def test_two_stages_can_not_share_a_name():
 
 def test_yaml_is_plain(tmp_path):
     assert isinstance(yaml.safe_load(to_yaml(RECIPES["logits"])), dict)
+
+
+def test_noise_is_set_without_naming_the_stage_and_switched_off():
+    assert load_recipe("logits", ["noise.share=0.25"]).stages[0].noise == Noise(share=0.25)
+    assert load_recipe("logits", ["stages.task.noise=null"]).stages[0].noise is None
+    assert load_recipe("distilbert", ["noise.share=0.25"]).stages[0].noise == Noise(share=0.25)

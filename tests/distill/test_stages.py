@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from distill import stages
 from distill.data.encoding import PaddingCollator
-from distill.noise import Noise
+from distill.noise import Noise, add_noise
 from distill.recipes import RECIPES, Recipe, Stage, TrainingSettings
 from distill.stages import PROJECTIONS, WEIGHTS, Conditions, run_recipe
 from distill.trainer import DistillTrainer
@@ -69,6 +69,7 @@ def test_resumed_run_equals_the_straight_run(bert, rows, tmp_path, kill_at, monk
     monkeypatch.undo()
     _, resumed = _run(recipe, bert, rows, tmp_path / "killed")
     assert [result.resumed for result in resumed] == [stage == 1, stage == 2]
+    assert all(result.seconds > 0 for result in resumed)
     for name in ("01-intermediate", "02-prediction"):
         for file in (WEIGHTS, PROJECTIONS):
             if not (tmp_path / "straight" / name / file).exists():
@@ -78,6 +79,25 @@ def test_resumed_run_equals_the_straight_run(bert, rows, tmp_path, kill_at, monk
             got = load_file(tmp_path / "killed" / name / file)
             assert all(torch.equal(expected[key], got[key]) for key in expected)
     assert [result.history for result in resumed] == [result.history for result in straight]
+
+
+def test_noise_begins_with_the_second_pass_and_spares_special_tokens(bert, rows, tmp_path, monkeypatch):
+    recipe = _recipe()
+    stage = recipe.stages[1].model_copy(update={"noise": Noise(share=1, replaced=1)})
+    calls = []
+
+    def spy(ids, mask, special, noise):
+        noisy, changed = add_noise(ids, mask, special, noise)
+        calls.append((ids, noisy))
+        return noisy, changed
+
+    monkeypatch.setattr("distill.distiller.add_noise", spy)
+    conditions = Conditions(rows, COLLATOR, 3, "test", special_ids=(0, *range(5, 60)))
+    recipe = recipe.model_copy(update={"stages": (stage,)})
+    run_recipe(recipe, bert(seed=1, layers=2, hidden=16), bert(), conditions, tmp_path)
+    assert len(calls) == 12  # 24 steps of 4 rows are two passes over 48
+    for ids, noisy in calls:
+        assert torch.equal(ids[ids < 60], noisy[ids < 60]) and not torch.equal(ids, noisy)
 
 
 def test_half_a_checkpoint_is_thrown_away(bert, rows, tmp_path, kill_at, monkeypatch):
