@@ -22,7 +22,7 @@ LOGITS = Recipe(
                 "hard_labels": {"weight": 0.5},
             },
             noise=Noise(),
-            training=TrainingSettings(epochs=3, learning_rate=1e-4),
+            training=TrainingSettings(epochs=3, min_steps=600, learning_rate=1e-4),
         ),
     ),
 )

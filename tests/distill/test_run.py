@@ -29,7 +29,10 @@ from tests.conftest import tiny_bert
 ROOT = Path(__file__).parents[2]
 GOOD, BAD = ["fine", "great", "lovely", "superb"], ["awful", "dull", "poor", "weak"]
 NEUTRAL = [f"word{i}" for i in range(60)]
-QUICK = ["--set", "training.batch_size=8", "--teacher-set", "batch_size=8", "--rounds", "1", "--latency-length", "8"]
+QUICK = [
+    *("--set", "training.batch_size=8", "--set", "training.min_steps=0", "--teacher-set", "batch_size=8"),
+    *("--rounds", "1", "--latency-length", "8"),
+]
 STUDENT = "layers=2,hidden=16,heads=2,feed_forward=32"
 
 
