@@ -17,7 +17,7 @@ from transformers import PreTrainedModel
 from pocketbert.errors import UserError
 from students.exporting.graph import CONTRIB, refuse_too_large
 from students.exporting.lengths import longest_text
-from students.quantization import FULL_RANGE, quantize
+from students.quantization import REDUCED_RANGE, quantize
 
 OPSET = 20
 
@@ -63,7 +63,7 @@ def trace_classifier(model: PreTrainedModel) -> onnx.ModelProto:
     return traced
 
 
-def quantize_graph(model: onnx.ModelProto, largest: int = FULL_RANGE) -> onnx.ModelProto:
+def quantize_graph(model: onnx.ModelProto, largest: int = REDUCED_RANGE) -> onnx.ModelProto:
     """Return the graph with int8 weights: constant matrices in MatMul, constant tables in Gather.
 
     The same operators as in the graphs written from the weights: DynamicQuantizeMatMul per output channel

@@ -9,7 +9,7 @@ from onnx import TensorProto
 from torch import nn
 
 from students.exporting.graph import CONTRIB, Graph
-from students.quantization import FULL_RANGE, quantize
+from students.quantization import REDUCED_RANGE, quantize
 
 FloatArray = npt.NDArray[np.float32]
 ThreeLinears = tuple[nn.Linear, nn.Linear, nn.Linear]
@@ -116,7 +116,7 @@ class Int8:
         largest: the integer for the largest weight of a channel (127; 63 keeps sums within int16).
     """
 
-    def __init__(self, graph: Graph, largest: int = FULL_RANGE) -> None:
+    def __init__(self, graph: Graph, largest: int = REDUCED_RANGE) -> None:
         self.graph, self.largest = graph, largest
 
     def embedding(self, table: FloatArray, ids: str, name: str) -> str:

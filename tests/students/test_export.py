@@ -147,11 +147,12 @@ def test_int8_file_is_at_most_35_percent_at_a_realistic_shape(tmp_path: Path) ->
     assert (tmp_path / "int8.onnx").stat().st_size <= 0.35 * (tmp_path / "fp32.onnx").stat().st_size
 
 
-def test_reduced_range_keeps_weights_within_63(tmp_path: Path) -> None:
-    export_int8(random_model(family_config("bert")), tmp_path / "model.onnx", reduced_range=True)
+@pytest.mark.parametrize(("full_range", "largest"), [(False, 63), (True, 127)])
+def test_weights_of_products_have_seven_bits_unless_asked(tmp_path: Path, full_range: bool, largest: int) -> None:
+    export_int8(random_model(family_config("bert")), tmp_path / "model.onnx", full_range=full_range)
     constants = onnx.load(tmp_path / "model.onnx").graph.initializer
     weights = {x.name: onnx.numpy_helper.to_array(x) for x in constants if x.name.endswith("weight_int8")}
-    assert np.abs(weights["layer.0.feed_forward_in.dense.weight_int8"]).max() == 63
+    assert np.abs(weights["layer.0.feed_forward_in.dense.weight_int8"]).max() == largest
     assert np.abs(weights["word.weight_int8"]).max() == 127
 
 
