@@ -57,7 +57,7 @@ def panel(
         arguments = [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
         console.print(f"{task}: python -m distill.run {shlex.join(arguments)}")
         # No shell reads them: this command's own arguments, passed on as a list.
-        subprocess.run([sys.executable, "-m", "distill.run", *arguments], check=True)  # noqa: S603
+        subprocess.run([sys.executable, "-m", "distill.run", *arguments], check=True)  # noqa: S603  (a list, no shell)
         rows += panel_rows(task, read_json(out / task / "run.json"))
     lines = summary(rows)
     _write(results, rows)
