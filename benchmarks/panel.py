@@ -7,10 +7,12 @@ CSV file, a summary beside it, and prints the paired comparison.
 """
 
 import csv
+import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,23 +48,47 @@ def panel(
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/panel"),
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
     seeds: Annotated[int, typer.Option(help="Seeds per task.")] = 3,
+    jobs: Annotated[int, typer.Option(min=1, help="Tasks to run side by side, sharing the cores.")] = 1,
     options: Annotated[str, typer.Option(help="More options for every run, as one text.")] = "",
 ) -> None:
     """Run the panel, write its rows, print the comparison."""
-    rows: list[dict[str, Any]] = []
-    for task in tasks or TASKS:
+    chosen = list(dict.fromkeys(tasks or TASKS))
+    for task in chosen:
         if task not in TASKS:
             raise UserError(f"unknown task '{task}': known: {', '.join(TASKS)}.")
-        data = [part.format(root=root) for part in TASKS[task]]
-        arguments = [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
-        console.print(f"{task}: python -m distill.run {shlex.join(arguments)}")
-        # No shell reads them: this command's own arguments, passed on as a list.
-        subprocess.run([sys.executable, "-m", "distill.run", *arguments], check=True)  # noqa: S603  (a list, no shell)
-        rows += panel_rows(task, read_json(out / task / "run.json"))
+    commands = {task: _arguments(task, root, out, seeds, options) for task in chosen}
+    with ThreadPoolExecutor(jobs) as pool:
+        codes = dict(zip(chosen, pool.map(lambda task: _run(out / task, commands[task], jobs), chosen), strict=True))
+    failed = [task for task, code in codes.items() if code]
+    if failed:
+        raise UserError(f"no panel: {', '.join(failed)} failed, as said above or in {out}/TASK.log.")
+    rows = [row for task in chosen for row in panel_rows(task, read_json(out / task / "run.json"))]
     lines = summary(rows)
     _write(results, rows)
     _write(results.with_name(f"{results.stem}-summary{results.suffix}"), lines)
     console.print(_table(lines))
+
+
+def _arguments(task: str, root: Path, out: Path, seeds: int, options: str) -> list[str]:
+    data = [part.format(root=root) for part in TASKS[task]]
+    return [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
+
+
+def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:
+    """Run one task; side by side with others its output goes to a file, and it has its share of the cores."""
+    console.print(f"{folder.name}: python -m distill.run {shlex.join(arguments)}")
+    command_line = [sys.executable, "-m", "distill.run", *arguments]
+    if jobs == 1:
+        return subprocess.run(command_line, check=False).returncode  # noqa: S603  (a list, no shell)
+    threads = str(max(1, (os.cpu_count() or 1) // jobs))
+    log = folder.with_name(f"{folder.name}.log")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    console.print(f"{folder.name}: {threads} thread(s), its output goes to {log}")
+    with log.open("a", encoding="utf-8") as stream:
+        environment = os.environ | {"OMP_NUM_THREADS": threads}
+        done = subprocess.run(command_line, stdout=stream, stderr=stream, env=environment, check=False)  # noqa: S603
+    console.print(f"{folder.name}: {'done' if done.returncode == 0 else f'failed with exit code {done.returncode}'}")
+    return done.returncode
 
 
 def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:

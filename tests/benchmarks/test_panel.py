@@ -1,7 +1,9 @@
 import pytest
+from typer.testing import CliRunner
 
-from benchmarks.panel import comparison, panel_rows, summary
+from benchmarks.panel import app, comparison, panel_rows, summary
 from benchmarks.readme import fill, table
+from pocketbert.errors import UserError
 from tests.benchmarks.sample_run import classification_run
 
 
@@ -44,3 +46,13 @@ def test_results_go_between_their_marks(tmp_path):
     assert filled == text.replace("old\n", between)
     assert fill(filled, tmp_path) == filled
     assert table(tmp_path / "speed.csv") in filled
+
+
+@pytest.mark.slow
+def test_tasks_that_fail_are_named_and_their_output_is_kept(tmp_path):
+    arguments = [str(tmp_path / "nothing"), "--results", str(tmp_path / "panel.csv"), "--out", str(tmp_path / "runs")]
+    result = CliRunner().invoke(app, [*arguments, "--task", "sts", "--task", "mrpc", "--jobs", "2"])
+    assert isinstance(result.exception, UserError)
+    assert "sts, mrpc failed" in str(result.exception)
+    assert "nothing/sts" in (tmp_path / "runs" / "sts.log").read_text()
+    assert not (tmp_path / "panel.csv").exists()
