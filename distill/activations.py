@@ -1,9 +1,9 @@
 """What one forward pass exposes to the objectives, and how it is collected.
 
 `output_attentions=True` gives nothing under scaled-dot-product attention, and no implementation gives the
-scores before the softmax that TinyBERT matches. So an attention function of our own is registered with
-transformers: it lets scaled-dot-product attention do the work and, while a collector is open, also keeps
-the scaled scores of each layer in the order of the calls.
+scores before the softmax that TinyBERT matches, nor the queries, keys and values of MiniLM. So an attention function
+of our own is registered with transformers: it lets scaled-dot-product attention do the work and, while a collector
+is open, also keeps what is wanted of each layer in the order of the calls.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,8 +22,10 @@ from pocketbert.errors import DoesNotFit
 
 IMPLEMENTATION = "pocketbert"
 LOGITS, HIDDEN_STATES, ATTENTION_SCORES = "logits", "hidden_states", "attention_scores"
+QUERIES, KEYS, VALUES = "queries", "keys", "values"
+OF_ATTENTION = frozenset({ATTENTION_SCORES, QUERIES, KEYS, VALUES})
 
-_collector: ContextVar[list[Tensor] | None] = ContextVar("attention scores", default=None)
+_collector: ContextVar[dict[str, list[Tensor]] | None] = ContextVar("of attention", default=None)
 
 
 @dataclass(frozen=True)
@@ -34,11 +36,15 @@ class Activations:
         logits: [B, C], or [B, 1] for regression.
         hidden_states: the embeddings' output and then each layer's, each [B, L, H].
         attention_scores: per layer QK^T / sqrt(d) before mask and softmax, each [B, A, L, L].
+        queries, keys, values: per layer, each [B, A, L, D].
     """
 
     logits: Tensor
     hidden_states: tuple[Tensor, ...] | None = None
     attention_scores: tuple[Tensor, ...] | None = None
+    queries: tuple[Tensor, ...] | None = None
+    keys: tuple[Tensor, ...] | None = None
+    values: tuple[Tensor, ...] | None = None
 
 
 def _attention(
@@ -50,10 +56,13 @@ def _attention(
     scaling: float | None = None,
     **options: Any,  # noqa: ANN401
 ) -> tuple[Tensor, None]:
-    collector = _collector.get()
-    if collector is not None:
+    collector = _collector.get() or {}
+    if ATTENTION_SCORES in collector:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        collector.append(torch.matmul(query, key.transpose(-1, -2)) * scale)
+        collector[ATTENTION_SCORES].append(torch.matmul(query, key.transpose(-1, -2)) * scale)
+    for name, tensor in ((QUERIES, query), (KEYS, key), (VALUES, value)):
+        if name in collector:
+            collector[name].append(tensor)
     return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **options)
 
 
@@ -67,23 +76,23 @@ def prepare(model: PreTrainedModel, needs: frozenset[str]) -> None:
     Raises:
         DoesNotFit: its attention is code of its own, so that its scores can't be seen.
     """
-    if ATTENTION_SCORES not in needs:
+    if not needs & OF_ATTENTION:
         return
     if model._can_set_attn_implementation():
         model.set_attn_implementation(IMPLEMENTATION)
     if model.config._attn_implementation != IMPLEMENTATION:
         raise DoesNotFit(
-            f"the attention scores of '{model.config.model_type}' models can't be read (their attention is code of "
-            "its own): take a recipe without attention_mse, such as --recipe logits or --recipe distilbert."
+            f"the attention of '{model.config.model_type}' models can't be read (it is code of its own): take a recipe "
+            "without losses on attention, such as --recipe logits or --recipe distilbert."
         )
 
 
 @contextmanager
-def _collecting(wanted: bool) -> Iterator[list[Tensor]]:
-    scores: list[Tensor] = []
-    token = _collector.set(scores if wanted else None)
+def _collecting(wanted: frozenset[str]) -> Iterator[dict[str, list[Tensor]]]:
+    collected: dict[str, list[Tensor]] = {name: [] for name in wanted}
+    token = _collector.set(collected)
     try:
-        yield scores
+        yield collected
     finally:
         _collector.reset(token)
 
@@ -94,12 +103,12 @@ def capture(model: nn.Module, inputs: Mapping[str, Tensor], needs: frozenset[str
     Args:
         model: a sequence classification model passed through `prepare` with the same needs.
         inputs: `input_ids` [B, L], `attention_mask` [B, L] and what else the model takes.
-        needs: names out of `LOGITS`, `HIDDEN_STATES`, `ATTENTION_SCORES`.
+        needs: names of fields of `Activations`.
     """
-    with _collecting(ATTENTION_SCORES in needs) as scores:
+    with _collecting(needs & OF_ATTENTION) as collected:
         output = model(**inputs, output_hidden_states=HIDDEN_STATES in needs, return_dict=True)
     return Activations(
         logits=output.logits,
         hidden_states=tuple(output.hidden_states) if HIDDEN_STATES in needs else None,
-        attention_scores=tuple(scores) if ATTENTION_SCORES in needs else None,
+        **{name: tuple(tensors) for name, tensors in collected.items()},
     )

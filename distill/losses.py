@@ -4,6 +4,8 @@ Shapes: B rows, L tokens, H features, C classes, A attention heads. Padding neve
 further gives the same loss, which the published codes of TinyBERT and CoFi do not keep to.
 """
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
@@ -104,3 +106,54 @@ def attention_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     pairs = (real.unsqueeze(2) * real.unsqueeze(1)).unsqueeze(1)
     squared = (student - teacher).square() * pairs
     return squared.sum() / (pairs.sum() * student.shape[1]).clamp_min(1)
+
+
+def attention_divergence(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
+    """Kullback-Leibler divergence KL(teacher || student) of attention distributions, over heads and real tokens.
+
+    MiniLM (arXiv:2002.10957), L_AT: 1 / (A |x|) times the sum over heads and tokens; here the mean over the real
+    tokens of the whole batch. Padded tokens are neither attended to nor counted.
+
+    Args:
+        student: [B, A, L, L], scaled scores without the mask added.
+        teacher: [B, A, L, L].
+        mask: [B, L], 1 for real tokens.
+    """
+    real = mask.bool()
+    padded = ~real[:, None, None, :]
+    lowest = torch.finfo(student.dtype).min
+    ours = F.log_softmax(student.masked_fill(padded, lowest), dim=-1)
+    theirs = F.log_softmax(teacher.masked_fill(padded, lowest), dim=-1)
+    terms = (theirs.exp() * (theirs - ours)).masked_fill(padded, 0.0).sum(-1)
+    counted = real[:, None, :].to(terms.dtype)
+    return (terms * counted).sum() / (counted.sum() * terms.shape[1]).clamp_min(1)
+
+
+def relation_scores(vectors: Tensor, heads: int) -> Tensor:
+    """Return scaled products of each token's vector with every other's, per relation head.
+
+    MiniLMv2 (arXiv:2012.15828), section 3.1: the attention heads' vectors are put side by side and cut into `heads`
+    relation heads; with A = `heads` it is MiniLM's V V^T / sqrt(d).
+
+    Args:
+        vectors: [B, A, L, D], the queries, keys or values of a layer.
+        heads: relation heads R, which divide A * D.
+
+    Returns:
+        [B, R, L, L].
+    """
+    rows, _, length, _ = vectors.shape
+    cut = vectors.transpose(1, 2).reshape(rows, length, heads, -1).transpose(1, 2)
+    return torch.matmul(cut, cut.transpose(-1, -2)) / math.sqrt(cut.shape[-1])
+
+
+def normalised_distance(student: Tensor, teacher: Tensor) -> Tensor:
+    """Squared distance of vectors scaled to length one, averaged over rows.
+
+    PKD (arXiv:1908.09355), L_PT, for one layer.
+
+    Args:
+        student: [B, H], already projected to the teacher's width.
+        teacher: [B, H].
+    """
+    return (F.normalize(student, dim=-1) - F.normalize(teacher, dim=-1)).square().sum(-1).mean()

@@ -27,7 +27,9 @@ def distil(
     teacher: Annotated[str, _text("Name, folder or Hub id (owner/model).")] = "minilm",
     student: Annotated[str, _text("Name, folder, or layers=3,hidden=384,…")] = "tiny",
     data: Annotated[str, _text("Folder, file, Hub dataset id, or 'apidocs' (embedded).")] = "apidocs",
-    recipe: Annotated[str, _text("logits, distilbert, tinybert, or a YAML file.")] = "logits",
+    recipe: Annotated[
+        str, _text("logits, distilbert, tinybert, minilm, minilmv2, patient, or a YAML file.")
+    ] = "logits",
     out: Annotated[Path | None, _text("The run's folder; default runs/TEACHER-STUDENT-DATA-RECIPE.")] = None,
     settings: Annotated[list[str] | None, _text("Set a recipe's field: training.epochs=5", "--set")] = None,
     teacher_settings: Annotated[

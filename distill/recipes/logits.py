@@ -11,16 +11,15 @@ term alone. From the second pass over the rows on, half of them are changed and 
 from distill.noise import Noise
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 
+PREDICTION = {"soft_targets": {"weight": 1.0, "temperature": 2.0}, "hard_labels": {"weight": 0.5}}
+
 LOGITS = Recipe(
     name="logits",
     paper="Hinton et al. 2015, arXiv:1503.02531",
     stages=(
         Stage(
             name="task",
-            objectives={
-                "soft_targets": {"weight": 1.0, "temperature": 2.0},
-                "hard_labels": {"weight": 0.5},
-            },
+            objectives=PREDICTION,
             noise=Noise(),
             training=TrainingSettings(epochs=3, min_steps=600, learning_rate=1e-4),
         ),

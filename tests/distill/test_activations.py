@@ -10,10 +10,11 @@ from transformers import (
     RobertaConfig,
 )
 
-from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, LOGITS, capture, prepare
+from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, KEYS, LOGITS, QUERIES, VALUES, capture, prepare
+from distill.shapes import shape_of
 from pocketbert.errors import DoesNotFit
 
-EVERYTHING = frozenset({LOGITS, HIDDEN_STATES, ATTENTION_SCORES})
+EVERYTHING = frozenset({LOGITS, HIDDEN_STATES, ATTENTION_SCORES, QUERIES, KEYS, VALUES})
 SIZES = {"vocab_size": 120, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 48}
 FAMILIES = {
     "albert": AlbertConfig(**SIZES, hidden_size=32, intermediate_size=64, embedding_size=16),
@@ -56,15 +57,34 @@ def test_scores_give_the_probabilities_of_eager_attention(model, batch):
         assert torch.allclose(masked.softmax(-1), expected, atol=1e-6)
 
 
+def test_queries_and_keys_give_the_scores(model, batch):
+    prepare(model, EVERYTHING)
+    captured = capture(model, batch, EVERYTHING)
+    heads, width = model.config.num_attention_heads, shape_of(model).attention
+    for scores, queries, keys, values in zip(
+        captured.attention_scores, captured.queries, captured.keys, captured.values, strict=True
+    ):
+        assert queries.shape == values.shape == (3, heads, 9, width // heads)
+        assert torch.allclose(queries @ keys.transpose(-1, -2) / (width // heads) ** 0.5, scores, atol=1e-6)
+
+
+def test_values_are_those_that_the_layer_projects(bert, batch):
+    model = bert().eval()
+    prepare(model, EVERYTHING)
+    captured = capture(model, batch, EVERYTHING)
+    projected = model.bert.encoder.layer[1].attention.self.value(captured.hidden_states[1])
+    assert torch.allclose(captured.values[1].transpose(1, 2).flatten(2), projected, atol=1e-6)
+
+
 def test_hidden_states_are_embeddings_and_then_each_layer(model, batch):
-    states = capture(model, batch, EVERYTHING - {ATTENTION_SCORES}).hidden_states
+    states = capture(model, batch, frozenset({LOGITS, HIDDEN_STATES})).hidden_states
     assert len(states) == model.config.num_hidden_layers + 1
 
 
 def test_only_what_is_needed_is_collected(bert, batch):
     got = capture(bert().eval(), batch, frozenset({LOGITS}))
     assert got.hidden_states is None
-    assert got.attention_scores is None
+    assert got.attention_scores is None and got.values is None
 
 
 def test_a_prepared_model_gives_the_same_logits_outside_a_capture(bert, batch):

@@ -92,6 +92,7 @@ TOKEN_LOSSES = {
     "hidden_mse": (losses.hidden_mse, reference.tinybert_hidden, (3, 5, 7)),
     "hidden_cosine": (losses.hidden_cosine, reference.distilbert_cosine, (3, 5, 7)),
     "attention_mse": (losses.attention_mse, reference.tinybert_attention, (3, 2, 5, 5)),
+    "attention_divergence": (losses.attention_divergence, reference.minilm_attention, (3, 2, 5, 5)),
 }
 
 
@@ -126,3 +127,25 @@ def test_a_batch_of_padding_alone_is_zero_and_finite(name):
         torch.ones(shape), torch.zeros(shape), torch.zeros(shape[0], shape[2] if len(shape) == 4 else shape[1])
     )
     assert value.item() == 0
+
+
+def test_attention_divergence_by_hand():
+    # One head, two tokens: the teacher's rows are (3/4, 1/4) and (1/2, 1/2), the student's are even.
+    student, teacher = torch.zeros(1, 1, 2, 2), torch.tensor([[[[math.log(3.0), 0.0], [0.0, 0.0]]]])
+    expected = (0.75 * math.log(1.5) + 0.25 * math.log(0.5)) / 2
+    assert losses.attention_divergence(student, teacher, torch.ones(1, 2)).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("heads", [1, 2, 4, 12])
+def test_relations_equal_the_paper_whatever_the_models_heads(heads):
+    student, teacher = _random(3, 4, 5, 3), _random(3, 2, 5, 12)
+    scores = (losses.relation_scores(torch.tensor(vectors), heads) for vectors in (student, teacher))
+    value = losses.attention_divergence(*scores, _mask())
+    assert value.item() == pytest.approx(reference.minilmv2_relation(student, teacher, LENGTHS, heads), abs=1e-6)
+
+
+def test_normalised_distance_by_hand_and_by_the_paper():
+    assert losses.normalised_distance(torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 5.0]])).item() == pytest.approx(2)
+    student, teacher = _random(4, 6), _random(6, 4).T
+    value = losses.normalised_distance(torch.tensor(student), torch.tensor(teacher))
+    assert value.item() == pytest.approx(reference.pkd_patient(student, teacher), abs=1e-6)

@@ -115,3 +115,59 @@ def test_regression_takes_values(bert):
     batch = _batch() | {"labels": torch.tensor([0.5, float("nan"), 2.0, 1.0])}
     for name in ("soft_targets", "hard_labels"):
         assert torch.isfinite(_loss(name, student, teacher, batch))
+
+
+@pytest.mark.parametrize("name", ["query_relation", "key_relation", "value_relation"])
+def test_relation_heads_are_free_of_the_models_heads(name, bert):
+    student, teacher = bert(seed=1, layers=2, hidden=24, heads=3), bert(hidden=32, heads=4)
+    assert "8 heads" in _build(name, student, teacher).describe()  # the most that divide 24 and 32
+    values = [_loss(name, student, teacher, _batch(), relation_heads=heads).item() for heads in (2, 8, "most")]
+    assert values[0] != pytest.approx(values[1], rel=1e-3)
+    assert values[1] == values[2]
+
+
+def test_relation_heads_that_do_not_divide_are_refused_with_a_way_out(bert):
+    with pytest.raises(DoesNotFit, match=r"3 relation heads.*16 of.*32 of.*divisor of 16"):
+        _build("value_relation", bert(hidden=16), bert(hidden=32), relation_heads=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"), [("attention_divergence", {}), ("value_relation", {"relation_heads": "attention"})]
+)
+def test_minilm_refuses_other_heads_and_names_its_successor(name, settings, bert):
+    with pytest.raises(DoesNotFit, match=r"has 3, teacher.*4: take --recipe minilmv2"):
+        _build(name, bert(hidden=24, heads=3), bert(heads=4), **settings)
+
+
+def test_minilm_takes_the_teacher_layer_asked_for(bert):
+    teacher, student = bert(layers=4), bert(seed=1, layers=2, hidden=16)
+    last, second = (
+        _loss("attention_divergence", student, teacher, _batch(), layer=layer).item() for layer in (None, 1)
+    )
+    assert last != pytest.approx(second, rel=1e-3)
+    assert _loss("attention_divergence", student, teacher, _batch(), layer=3).item() == last
+    with pytest.raises(DoesNotFit, match=r"layer 4.*0 to 3"):
+        _build("attention_divergence", student, teacher, layer=4)
+
+
+def test_patient_states_skip_the_last_layers_as_the_paper_does(bert):
+    def aligned(layers):
+        return _build("patient_states", bert(layers=6), bert(layers=12), layers=layers).describe()
+
+    assert "layers 1, 2, 3, 4, 5 with teacher layers 2, 4, 6, 8, 10" in aligned("uniform")
+    assert "layers 1, 2, 3, 4, 5 with teacher layers 7, 8, 9, 10, 11" in aligned("last")
+    with pytest.raises(DoesNotFit, match="two layers"):
+        _build("patient_states", bert(layers=1), bert())
+
+
+def test_patient_states_look_at_the_first_token_alone(bert):
+    student, teacher = bert(seed=1), bert()
+    objective = _build("patient_states", student, teacher)
+    inputs = {key: _batch()[key] for key in ("input_ids", "attention_mask")}
+    ours, theirs = capture(student.eval(), inputs, objective.needs), capture(teacher.eval(), inputs, objective.needs)
+    terms = [
+        (F.normalize(ours.hidden_states[i][:, 0], dim=-1) - F.normalize(theirs.hidden_states[i][:, 0], dim=-1)).pow(2)
+        for i in (1, 2, 3)
+    ]
+    expected = torch.stack(terms).sum(-1).mean()
+    assert objective(ours, theirs, inputs["attention_mask"], None).item() == pytest.approx(expected.item(), rel=1e-5)

@@ -51,3 +51,40 @@ def tinybert_attention(student, teacher, lengths):
         for j in range(length)
     ]
     return float(np.mean(squares))
+
+
+def minilm_attention(student, teacher, lengths):
+    """L_AT: for each head and token KL of the teacher's distribution over tokens to the student's; their mean."""
+    terms = []
+    for b, length in enumerate(lengths):
+        for h in range(student.shape[1]):
+            for i in range(length):
+                ours, theirs = (softmax([scores[b][h][i][j] for j in range(length)]) for scores in (student, teacher))
+                terms.append(sum(p * (math.log(p) - math.log(q)) for p, q in zip(theirs, ours, strict=True)))
+    return sum(terms) / len(terms)
+
+
+def minilmv2_relation(student, teacher, lengths, relation_heads):
+    """Section 3.1: heads side by side, cut into relation heads, KL of the softmax of their scaled products."""
+
+    def scores(vectors):
+        rows, heads, length, size = vectors.shape
+        wide = [[np.concatenate([vectors[b][h][i] for h in range(heads)]) for i in range(length)] for b in range(rows)]
+        width = heads * size // relation_heads
+        result = np.zeros((rows, relation_heads, length, length))
+        for b in range(rows):
+            for r in range(relation_heads):
+                part = [vector[r * width : (r + 1) * width] for vector in wide[b]]
+                for i in range(length):
+                    for j in range(length):
+                        result[b, r, i, j] = part[i] @ part[j] / math.sqrt(width)
+        return result
+
+    return minilm_attention(scores(student), scores(teacher), lengths)
+
+
+def pkd_patient(student, teacher):
+    total = 0.0
+    for s, t in zip(student, teacher, strict=True):
+        total += float(np.sum((s / math.sqrt(float(s @ s)) - t / math.sqrt(float(t @ t))) ** 2))
+    return total / len(student)

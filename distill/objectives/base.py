@@ -1,0 +1,58 @@
+"""What every objective has."""
+
+from collections.abc import Sequence
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from distill.activations import LOGITS, Activations
+from distill.shapes import ModelShape
+from pocketbert.errors import DoesNotFit
+
+Layers = Literal["spread", "uniform", "first", "last"] | list[Annotated[int, Field(ge=0)]]
+
+
+class ObjectiveSettings(BaseModel):
+    """Fields that every objective has."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+
+
+class Objective(nn.Module):
+    """One term of a stage's loss.
+
+    Attributes:
+        needs: what must be captured from both models.
+        teacher: whether a teacher is needed at all.
+    """
+
+    Settings: ClassVar[type[ObjectiveSettings]] = ObjectiveSettings
+    needs: ClassVar[frozenset[str]] = frozenset({LOGITS})
+    teacher: ClassVar[bool] = True
+
+    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
+        super().__init__()
+        self.weight = settings.weight
+        if self.teacher and teacher is None:
+            raise DoesNotFit(f"{type(self).__name__} needs a teacher")
+
+    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the unweighted loss, a scalar."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Say in one line what is aligned with what."""
+        return (type(self).__doc__ or "").split("\n")[0].rstrip(".")
+
+
+def mean(terms: Sequence[Tensor]) -> Tensor:
+    """Return the mean of scalars."""
+    return cast("Tensor", sum(terms)) / len(terms)
+
+
+def pairs(layers: Sequence[int]) -> str:
+    """Say which student layers meet which teacher layers, counted from 1."""
+    ours = ", ".join(str(i + 1) for i in range(len(layers)))
+    return f"student layers {ours} with teacher layers {', '.join(str(j + 1) for j in layers)}"

@@ -1,0 +1,50 @@
+"""Patient knowledge distillation's objective."""
+
+from typing import cast
+
+from torch import Tensor
+
+from distill import losses
+from distill.activations import Activations
+from distill.objectives.base import Layers, ObjectiveSettings, mean, pairs
+from distill.objectives.hidden import Projected
+from distill.shapes import ModelShape
+from pocketbert.errors import DoesNotFit
+from students.layer_maps import layer_map
+
+
+class PatientStates(Projected):
+    """First token's state of all layers but the last: squared distance of the normalised states.
+
+    PKD (Sun et al. 2019, arXiv:1908.09355), L_PT. The paper has equal widths; the projection is our addition. The
+    mean over the layers is taken instead of the sum.
+    """
+
+    class Settings(ObjectiveSettings):
+        """Adds the layer map of all student layers; its last entry is not used.
+
+        `uniform` is the paper's PKD-Skip, `last` its PKD-Last.
+        """
+
+        layers: Layers = "uniform"
+
+    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
+        super().__init__(settings, student, teacher)
+        assert teacher is not None  # noqa: S101
+        self._map = layer_map(cast("PatientStates.Settings", settings).layers, student.layers, teacher.layers)[:-1]
+        if not self._map:
+            raise DoesNotFit(f"patient_states needs a student of two layers or more; '{student.name}' has one.")
+        self._project(len(self._map), student.hidden, teacher.hidden)
+
+    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the mean over the mapped layers."""
+        ours, theirs = self._states(student)[1:], self._states(teacher)[1:]
+        terms = [
+            losses.normalised_distance(project(ours[i][:, 0]), theirs[j][:, 0])
+            for i, (j, project) in enumerate(zip(self._map, self.projections, strict=True))
+        ]
+        return mean(terms)
+
+    def describe(self) -> str:
+        """Say what is aligned."""
+        return f"first token's direction: {pairs(self._map)}{self._through}"

@@ -1,0 +1,141 @@
+"""MiniLM's and MiniLMv2's objectives: how the tokens of one layer relate, whatever its width."""
+
+import math
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import Field
+from torch import Tensor
+
+from distill import losses
+from distill.activations import ATTENTION_SCORES, KEYS, QUERIES, VALUES, Activations
+from distill.objectives.base import Objective, ObjectiveSettings
+from distill.shapes import ModelShape
+from pocketbert.errors import DoesNotFit
+
+MOST_RELATION_HEADS = 48
+
+
+class OneLayerSettings(ObjectiveSettings):
+    """Adds the teacher's layer, counted from 0; None is its last. The student's is always its last."""
+
+    layer: Annotated[int, Field(ge=0)] | None = None
+
+
+class _OneLayer(Objective):
+    """Compares the student's last layer with one layer of the teacher."""
+
+    Settings: ClassVar[type[ObjectiveSettings]] = OneLayerSettings
+
+    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
+        super().__init__(settings, student, teacher)
+        assert teacher is not None  # noqa: S101
+        layer = cast("OneLayerSettings", settings).layer
+        self._layer = teacher.layers - 1 if layer is None else layer
+        if self._layer >= teacher.layers:
+            raise DoesNotFit(f"layer {layer} is asked for and teacher '{teacher.name}' has 0 to {teacher.layers - 1}.")
+
+    def _where(self) -> str:
+        return f"the student's last layer with teacher layer {self._layer + 1}"
+
+
+class AttentionDivergence(_OneLayer):
+    """Attention distributions of one layer: divergence of the student's from the teacher's.
+
+    MiniLM (Wang et al. 2020, arXiv:2002.10957), L_AT.
+    """
+
+    needs = frozenset({ATTENTION_SCORES})
+
+    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
+        super().__init__(settings, student, teacher)
+        assert teacher is not None  # noqa: S101
+        _check_equal_heads("attention_divergence", student, teacher)
+
+    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the mean divergence over heads and tokens."""
+        assert teacher is not None and student.attention_scores and teacher.attention_scores  # noqa: S101
+        return losses.attention_divergence(student.attention_scores[-1], teacher.attention_scores[self._layer], mask)
+
+    def describe(self) -> str:
+        """Say what is aligned."""
+        return f"attention distributions: {self._where()}"
+
+
+class _Relation(_OneLayer):
+    """Relations among a layer's queries, keys or values.
+
+    MiniLMv2 (Wang et al. 2021, arXiv:2012.15828): the heads' vectors side by side, cut anew into relation heads, so
+    that the models' own heads may differ. With `relation_heads: attention` the values' is MiniLM's L_VR.
+    """
+
+    part: ClassVar[str]
+
+    class Settings(OneLayerSettings):
+        """Adds the number of relation heads.
+
+        `attention` takes the models' own heads, which must agree; `most` the largest number up to 48 (the
+        paper's, for teachers of base size) that divides both widths.
+        """
+
+        relation_heads: Annotated[int, Field(gt=0)] | Literal["attention", "most"] = "most"
+
+    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
+        super().__init__(settings, student, teacher)
+        assert teacher is not None  # noqa: S101
+        asked = cast("_Relation.Settings", settings).relation_heads
+        shared = math.gcd(student.attention, teacher.attention)
+        if asked == "attention":
+            _check_equal_heads(f"relation_heads {asked}", student, teacher)
+            self._heads = student.heads
+        elif asked == "most":
+            self._heads = max(n for n in range(1, MOST_RELATION_HEADS + 1) if shared % n == 0)
+        elif shared % asked == 0:
+            self._heads = asked
+        else:
+            raise DoesNotFit(
+                f"{asked} relation heads do not divide the attention widths {student.attention} of student "
+                f"'{student.name}' and {teacher.attention} of teacher '{teacher.name}': take a divisor of {shared}, "
+                "or relation_heads=most."
+            )
+
+    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the mean divergence over relation heads and tokens."""
+        assert teacher is not None  # noqa: S101
+        ours, theirs = getattr(student, self.part)[-1], getattr(teacher, self.part)[self._layer]
+        return losses.attention_divergence(
+            losses.relation_scores(ours, self._heads), losses.relation_scores(theirs, self._heads), mask
+        )
+
+    def describe(self) -> str:
+        """Say what is aligned."""
+        return f"relations among {self.part} in {self._heads} heads: {self._where()}"
+
+
+class QueryRelation(_Relation):
+    """Relations among the queries of one layer (MiniLMv2)."""
+
+    part = QUERIES
+    needs = frozenset({QUERIES})
+
+
+class KeyRelation(_Relation):
+    """Relations among the keys of one layer (MiniLMv2)."""
+
+    part = KEYS
+    needs = frozenset({KEYS})
+
+
+class ValueRelation(_Relation):
+    """Relations among the values of one layer (MiniLM and MiniLMv2)."""
+
+    part = VALUES
+    needs = frozenset({VALUES})
+
+
+def _check_equal_heads(what: str, student: ModelShape, teacher: ModelShape) -> None:
+    if student.heads != teacher.heads:
+        raise DoesNotFit(
+            f"{what} needs equal numbers of attention heads, and student '{student.name}' has {student.heads}, teacher "
+            f"'{teacher.name}' {teacher.heads}: take --recipe minilmv2, whose relation heads are free, or --student "
+            f"…,heads={teacher.heads}."
+        )

@@ -1,0 +1,32 @@
+"""MiniLMv2: relations among queries, keys and values of one teacher layer.
+
+Paper: Wang et al. 2021, "MiniLMv2: multi-head self-attention relation distillation", arXiv:2012.15828:
+the heads' vectors are put side by side and cut into A_r relation heads, R_i = softmax(A_i A_i^T / sqrt(d_r)) for
+queries, keys and values, L = sum over the three of a_i / (A_r |x|) sum KL(R_teacher || R_student). Head counts may
+differ. (paper: weights of one third, 48 relation heads for teachers of base size; teacher layer 21 of 24 for
+BERT-large, the last for base sizes, by `layer`.)
+
+Deviations: as many relation heads up to 48 as divide both widths; stages as in `minilm`.
+"""
+
+from distill.recipes.logits import PREDICTION
+from distill.recipes.schema import Recipe, Stage, TrainingSettings
+
+THIRD = {"weight": 1 / 3}
+
+MINILMV2 = Recipe(
+    name="minilmv2",
+    paper="Wang et al. 2021, arXiv:2012.15828",
+    stages=(
+        Stage(
+            name="relations",
+            objectives={"query_relation": THIRD, "key_relation": THIRD, "value_relation": THIRD},
+            training=TrainingSettings(epochs=2, learning_rate=2e-4),
+        ),
+        Stage(
+            name="prediction",
+            objectives=PREDICTION,
+            training=TrainingSettings(epochs=2, learning_rate=1e-4),
+        ),
+    ),
+)
