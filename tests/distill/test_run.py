@@ -15,15 +15,17 @@ from pathlib import Path
 
 import onnxruntime
 import pytest
+import torch
 from rich.console import Console
 from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 from tokenizers.processors import TemplateProcessing
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
 from distill import run
+from distill.recipes import RECIPES
 from tests.conftest import tiny_bert
 
 ROOT = Path(__file__).parents[2]
@@ -297,3 +299,19 @@ def test_print_recipe_gives_a_file_that_runs(files, tmp_path):
     (tmp_path / "mine.yaml").write_text(printed.stdout)
     result = _run(files, tmp_path / "run", "--recipe", str(tmp_path / "mine.yaml"), "--set", "training.max_steps=3")
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_goes_through_the_command(name, files, finished, tmp_path):
+    out = finished[0].parent / f"recipe-{name}"  # beside the first run, whose fine-tuned teacher is used again
+    student = "layers=2,hidden=16,heads=4,feed_forward=32"
+    result = _run(files, out, "--recipe", name, "--student", student, "--set", "training.max_steps=6")
+    assert result.returncode == 0, result.stderr
+    record = json.loads((out / "run.json").read_text())
+    assert [stage["name"] for stage in record["seeds"][0]["stages"]] == [stage.name for stage in RECIPES[name].stages]
+    reloaded = AutoModelForSequenceClassification.from_pretrained(out / "student").eval()
+    tokens = PreTrainedTokenizerFast.from_pretrained(out / "student")("a great film", return_tensors="pt")
+    session = onnxruntime.InferenceSession(out / "student" / "model-fp32.onnx")
+    (logits,) = session.run(None, {item.name: tokens[item.name].numpy() for item in session.get_inputs()})
+    with torch.no_grad():
+        assert logits == pytest.approx(reloaded(**tokens).logits.numpy(), abs=1e-5)
