@@ -14,8 +14,8 @@ from transformers import PreTrainedModel
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
 from distill.data.tasks import Task
 from distill.metrics import METRICS, Metric
+from distill.resampling import resampled
 
-RESAMPLES = 1000
 CALIBRATION_BINS = 15
 Floats = NDArray[np.floating[Any]]
 
@@ -119,7 +119,7 @@ def quality(task: Task, labels: Floats, logits: Floats, teacher_logits: Floats |
     predicted = predictions(task, logits)
     metrics = {m.name: _measure(task, m, labels, predicted) for m in METRICS.values() if m.kind == task.kind}
     value = metrics[task.metric]
-    samples = _resampled(task, labels, [predicted])[0]
+    samples = _resampled(task, labels, predicted)[0]
     low, high = np.quantile(samples, [0.025, 0.975])
     classify = task.kind == "classification"
     compare = classify and teacher_logits is not None
@@ -140,7 +140,7 @@ def kept_share(task: Task, labels: Floats, ours: Floats, theirs: Floats) -> Kept
     first, second = predictions(task, ours), predictions(task, theirs)
     metric = METRICS[task.metric]
     whole = _measure(task, metric, labels, second)
-    samples = _resampled(task, labels, [first, second])
+    samples = _resampled(task, labels, first, second)
     if whole <= 0 or samples[1].min() <= 0:
         return None
     low, high = np.quantile(samples[0] / samples[1], [0.025, 0.975])
@@ -151,7 +151,7 @@ def difference(task: Task, labels: Floats, ours: Floats, theirs: Floats) -> Diff
     """Return metric(ours) - metric(theirs) for logits [N, C] of the same rows, resampled in pairs."""
     first, second = predictions(task, ours), predictions(task, theirs)
     metric = METRICS[task.metric]
-    samples = _resampled(task, labels, [first, second])
+    samples = _resampled(task, labels, first, second)
     low, high = np.quantile(samples[0] - samples[1], [0.025, 0.975])
     return Difference(
         _measure(task, metric, labels, first) - _measure(task, metric, labels, second), float(low), float(high)
@@ -181,13 +181,5 @@ def calibration_error(labels: Floats, logits: Floats) -> float:
     return float(sum(gaps))
 
 
-def _resampled(task: Task, labels: Floats, predicted: list[Floats]) -> Floats:
-    """Return the metric on resampled rows, [models, RESAMPLES]; all models get the same rows."""
-    metric = METRICS[task.metric]
-    generator = np.random.default_rng(0)
-    values = np.empty((len(predicted), RESAMPLES))
-    for draw in range(RESAMPLES):
-        index = generator.integers(0, len(labels), len(labels))
-        for model, guesses in enumerate(predicted):
-            values[model, draw] = _measure(task, metric, labels[index], guesses[index])
-    return values
+def _resampled(task: Task, labels: Floats, *predicted: Floats) -> Floats:
+    return resampled(task.metric, labels, predicted, len(task.labels))
