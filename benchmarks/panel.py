@@ -66,6 +66,8 @@ def panel(
     if failed:
         raise UserError(f"no panel: {', '.join(failed)} failed, as said above or in {out}/TASK.log.")
     rows = [row for task in chosen for row in panel_rows(task, read_json(out / task / "run.json"))]
+    for row in rows:
+        row["command"] = row["command"].replace(str(root), "DATA")
     lines = summary(rows)
     _write(results, rows)
     _write(results.with_name(f"{results.stem}-summary{results.suffix}"), lines)

@@ -196,9 +196,11 @@ def _student(name: str, teacher: Teacher, task: Task) -> tuple[PreTrainedModel, 
 
 
 def _check_tokenizers(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase, folder: Path) -> None:
-    if ours.get_vocab() != theirs.get_vocab():
+    differing = len(ours.get_vocab().items() ^ theirs.get_vocab().items())
+    if differing:
         raise DoesNotFit(
-            f"student {folder} and its teacher have different tokenizers ({len(ours)} and {len(theirs)} pieces): "
+            f"student {folder} and its teacher have different tokenizers ({len(ours)} and {len(theirs)} pieces, "
+            f"{differing} of them in one alone or under another number): "
             "losses on hidden states and shared batches need the same one. Take a student of the teacher's family or "
             "a specification such as --student tiny, which uses the teacher's tokenizer."
         )
