@@ -153,7 +153,7 @@ def quality_latency_plot(run: Record) -> Markup | None:
     exported = "student_fp32_onnx" if quality(run, "student_fp32_onnx") is not None else "student"
     candidates = [
         ("teacher fp32", "teacher", "teacher", TEACHER_FILE),
-        ("teacher int8", "teacher", "teacher_int8_onnx", "teacher int8"),
+        ("teacher int8", "teacher int8", "teacher_int8_onnx", "teacher int8"),
         ("student fp32", "student", exported, "student fp32"),
         ("student int8", "int8", "student_int8_onnx", "student int8"),
         ("control (no teacher), fp32", "control", "control", "student fp32"),

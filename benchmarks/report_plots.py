@@ -33,7 +33,7 @@ class Point:
 
     Attributes:
         title: its name in the legend.
-        role: its colour: "teacher", "student", "int8" or "control".
+        role: its colour: "teacher", "teacher int8", "student", "int8" or "control".
         latency: p50 in milliseconds.
         value: the metric, as it is shown.
         low: the lower end of its interval, or None.
@@ -62,7 +62,7 @@ def quality_latency(points: Sequence[Point], description: str) -> Markup:
     with _style(description):
         figure, axes = _figure(height=3.3)
         axes.set_xscale("log")
-        markers = {"teacher": "s", "student": "o", "int8": "D", "control": "^"}
+        markers = {"teacher": "s", "teacher int8": "s", "student": "o", "int8": "D", "control": "^"}
         for point in points:
             below = max(0.0, point.value - point.low) if point.low is not None else 0.0
             above = max(0.0, point.high - point.value) if point.high is not None else 0.0
@@ -72,12 +72,12 @@ def quality_latency(points: Sequence[Point], description: str) -> Markup:
                 point.value,
                 yerr=[[below], [above]],
                 fmt=markers[point.role],
-                color=_COLOURS[point.role],
+                color=_COLOURS["teacher" if point.role == "teacher int8" else point.role],
                 markersize=7,
                 capsize=4,
                 linewidth=1.4,
                 label=point.title,
-                markerfacecolor="none" if point.role == "control" else None,
+                markerfacecolor="none" if point.role in {"control", "teacher int8"} else None,
             )
         _latency_axis(axes, [point.latency for point in points])
         axes.set_xlabel("p50 latency, ms (logarithmic; left is faster)")
