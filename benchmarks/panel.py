@@ -67,11 +67,19 @@ def panel(
         raise UserError(f"no panel: {', '.join(failed)} failed, as said above or in {out}/TASK.log.")
     rows = [row for task in chosen for row in panel_rows(task, read_json(out / task / "run.json"))]
     for row in rows:
-        row["command"] = row["command"].replace(str(root), "DATA")
+        row["command"] = without_root(row["command"], root)
     lines = summary(rows)
     _write(results, rows)
     _write(results.with_name(f"{results.stem}-summary{results.suffix}"), lines)
     console.print(_table(lines))
+
+
+def without_root(command_line: str, root: Path) -> str:
+    """Return a command with DATA for the folder that the data lie in."""
+    parts = shlex.split(command_line)
+    place = parts.index("--data") + 1
+    parts[place] = str("DATA" / Path(parts[place]).relative_to(root))
+    return shlex.join(parts)
 
 
 def _arguments(task: str, root: Path, out: Path, seeds: int, options: str) -> list[str]:

@@ -73,11 +73,12 @@ def carry_out(request: Request, console: Console) -> Path:
     console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
     check_disk(folder, cost.disk_bytes)
     continued = (folder / CONFIG_FILE).exists()
-    claim_folder(folder, config, run.inputs)
-
+    if not run.teacher.ready:  # else nothing is written yet, and a refusal may ask for another option
+        claim_folder(folder, config, run.inputs)
     notes = [pipeline.ready_teacher(run)]
     console.print(notes[0])
     warnings = preparation.warnings(run)
+    claim_folder(folder, config, run.inputs)
     console.print(*(f"warning: {text}" for text in warnings), sep="\n", end="\n" if warnings else "")
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
@@ -116,10 +117,23 @@ def _check_request(request: Request) -> None:
     ):
         if value < 1:
             raise UserError(f"--{option} {value}: it must be at least 1.")
+    cores = os.cpu_count() or 1
+    if request.threads > cores:
+        raise UserError(f"--threads {request.threads}: this machine has {cores} cores.")
+    if request.out is not None and not _is_utf8(str(request.out)):
+        raise UserError(f"--out {str(request.out)!a}: the name is not UTF-8; give another.")
     if request.config["bf16"]:
         check_bf16()
     if not 0 <= request.max_drop < math.inf:
         raise UserError(f"--max-drop {request.max_drop}: it must be a number from 0 up.")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _config(request: Request) -> RunConfig:

@@ -91,11 +91,11 @@ def predict(
 
 
 def constant_answer(task: Task, labels: Floats) -> float:
-    """Return the metric of a model that gives every row the commonest class (0 for a correlation)."""
+    """Return the metric of the best model that gives every row the same class (0 for a correlation)."""
     if task.kind == "regression":
         return 0.0
-    commonest = np.bincount(labels.astype(np.int64)).argmax()
-    return _measure(task, METRICS[task.metric], labels, np.full_like(labels, commonest))
+    metric = METRICS[task.metric]
+    return max(_measure(task, metric, labels, np.full_like(labels, label)) for label in np.unique(labels))
 
 
 def _measure(task: Task, metric: Metric, labels: Floats, predicted: Floats) -> float:

@@ -11,7 +11,7 @@ from distill.noise import Noise
 from distill.preparation import Run, student_rows
 from distill.recipes.schema import Recipe
 from distill.stages import build_distiller, is_finished, plain_recipe, recipe_steps, stage_folder
-from distill.trainer import steps_per_epoch
+from distill.trainer import steps_done, steps_per_epoch
 from pocketbert.devices import best_device, move
 from teachers.finetuning import find_finetuned
 
@@ -57,6 +57,7 @@ def _left(
     for number, (stage, steps) in enumerate(zip(recipe.stages, recipe_steps(recipe, len(rows)), strict=True), start=1):
         unfinished = [f for f in folders if not is_finished(stage_folder(run.folder / f, number, stage))]
         if unfinished:
+            left = sum(steps - steps_done(stage_folder(run.folder / f, number, stage)) for f in unfinished)
             distiller = build_distiller(stage, student, teacher, run.teacher.tokenizer.all_special_ids)
             move(distiller, best_device())
             batch = min(stage.training.batch_size, len(rows))
@@ -66,7 +67,7 @@ def _left(
                 step = estimation.probe_step(
                     distiller, rows, run.collator, batch, bf16=run.config.bf16, stored_logits=stored
                 )
-                seconds += len(unfinished) * part * steps * accumulation * step.seconds
+                seconds += part * left * accumulation * step.seconds
                 size = max(size, step.activation_bytes)
     return seconds, size
 

@@ -82,7 +82,9 @@ class Run:
         return fingerprint(
             [
                 self.teacher.weights_sha256,
-                self.data.fingerprint,
+                fingerprint(self.data.train[:]),
+                self.task.kind,
+                self.task.labels,
                 settings,
                 config.max_length,
                 config.seed,

@@ -53,15 +53,19 @@ def distil(
     seeds: Annotated[int, _text("Repeat with this many seeds.")] = 1,
     seed: Annotated[int, _text("The first seed.")] = 0,
     bf16: Annotated[bool, _text("Train in bfloat16, where the device is fast at it.", "--bf16")] = False,
-    max_drop: Annotated[float, _text("Refuse an ONNX file that loses more than this on the metric.")] = 0.02,
+    max_drop: Annotated[float, _text("Refuse an ONNX file that surely loses more than this on the metric.")] = 0.02,
     latency_length: Annotated[list[int] | None, _text("Lengths to measure; default 16, 32, 64 and 128.")] = None,
     threads: Annotated[int, _text("Threads of ONNX Runtime when measuring.")] = 1,
     rounds: Annotated[int, _text("Interleaved rounds when measuring.")] = 12,
 ) -> None:
     """Distil a teacher into a student, export it to ONNX, measure it, and write report.html."""
     # Imported here because they take seconds, which --help should not.
-    from distill.assembly import Request, carry_out  # noqa: PLC0415
-    from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415
+    try:
+        from distill.assembly import Request, carry_out  # noqa: PLC0415
+        from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415
+    except KeyboardInterrupt:
+        _stopped("interrupted")
+        raise typer.Exit(130) from None
 
     if print_recipe:
         typer.echo(to_yaml(load_recipe(recipe, settings or ())), nl=False)

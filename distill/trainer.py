@@ -230,12 +230,21 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
     The Trainer writes `trainer_state.json` last, so a checkpoint that has it whole is whole.
     """
-    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
+    found = sorted(folder.glob("checkpoint-*"), key=_number, reverse=True)
     whole = [path for path in found if _is_whole(path)]
     for path in found:
         if path not in whole:
             shutil.rmtree(path)
     return whole[0] if whole else None
+
+
+def steps_done(folder: Path) -> int:
+    """Return the steps up to a stage's newest whole checkpoint; removes nothing."""
+    return max((_number(path) for path in folder.glob("checkpoint-*") if _is_whole(path)), default=0)
+
+
+def _number(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
 
 
 def _is_whole(checkpoint: Path) -> bool:

@@ -7,9 +7,8 @@ from torch import nn
 
 from pocketbert.errors import UserError
 
-BF16_PROBE = 256
 BF16_SLOWEST = 2.0
-"""Times the float32 time of a matrix product at which bfloat16 is refused; emulated, it takes 20 to 100 times."""
+"""Times the float32 time of a layer's step at which bfloat16 is refused; emulated, it takes 3 to 100 times."""
 
 
 def best_device() -> torch.device:
@@ -23,15 +22,15 @@ def move(model: nn.Module, device: torch.device | str) -> None:
 
 
 def check_bf16() -> None:
-    """Refuse bfloat16 where a matrix product in it takes more than `BF16_SLOWEST` times the time in float32.
+    """Refuse bfloat16 where a layer's step in it takes more than `BF16_SLOWEST` times the time in float32.
 
-    A GPU that emulates it may pass, since so small a product is mostly the time to launch it.
+    A GPU that emulates it may pass, since so small a layer is mostly the time to launch it.
 
     Raises:
         UserError: it does (processors without the instructions emulate it).
     """
     device = best_device()
-    ratio = _product_seconds(torch.bfloat16, device) / _product_seconds(torch.float32, device)
+    ratio = _step_seconds(torch.bfloat16, device) / _step_seconds(torch.float32, device)
     if ratio > BF16_SLOWEST:
         raise UserError(
             f"--bf16: this machine ({device.type}) takes {ratio:.0f} times as long in bfloat16 as in float32: "
@@ -39,12 +38,14 @@ def check_bf16() -> None:
         )
 
 
-def _product_seconds(kind: torch.dtype, device: torch.device) -> float:
-    """Return the best time of a square matrix product."""
-    matrix = torch.ones(BF16_PROBE, BF16_PROBE, dtype=kind, device=device)
+def _step_seconds(kind: torch.dtype, device: torch.device) -> float:
+    """Return the best time of a small feed-forward layer, forward and backward (the slower when emulated)."""
+    layer = nn.Linear(384, 1536, dtype=kind, device=device)
+    rows = torch.ones(448, 384, dtype=kind, device=device, requires_grad=True)
     spent = []
     for _ in range(3):
         begin = time.perf_counter()
-        (matrix @ matrix)[0, 0].item()
+        layer(rows).sum().backward()
+        layer.weight.grad[0, 0].item()
         spent.append(time.perf_counter() - begin)
     return min(spent)

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import psutil
+import torch
 from safetensors import SafetensorError
 from transformers import (
     AutoModelForSequenceClassification,
@@ -34,8 +36,19 @@ def build_student(spec: StudentSpec, teacher: PreTrainedModel) -> PreTrainedMode
     Args:
         spec: sizes and family.
         teacher: gives vocabulary, positions, token types, labels, problem type, dropout and activation; any family.
+
+    Raises:
+        UserError: its weights are more than the machine's memory.
     """
     config = student_config(spec, teacher.config)
+    with torch.device("meta"):
+        needed = sum(parameter.nbytes for parameter in _AUTO.from_config(config).parameters())
+    available = psutil.virtual_memory().total
+    if needed > available:
+        raise UserError(
+            f"student '{spec.name}' has {needed / 1e9:.0f} GB of weights and this machine {available / 1e9:.0f} GB of "
+            "memory: make it smaller."
+        )
     model: PreTrainedModel = _AUTO.from_config(config)
     model.eval()
     return model
@@ -131,6 +144,8 @@ def save_student(model: PreTrainedModel, folder: Path) -> None:
     """Write a model as config.json and model.safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
+    # safetensors writes for its owner alone
+    (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
 
 
 def load_student(folder: Path) -> PreTrainedModel:

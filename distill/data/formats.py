@@ -26,6 +26,9 @@ def read_parquet(path: Path) -> Table:
         raise UserError(f"{path} is not a Parquet file that can be read ({str(error).splitlines()[0]}).") from None
     if not data.num_rows:
         raise UserError(f"{path} has no rows: add rows.")
+    twice = next((name for name in data.column_names if data.column_names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{path} has two columns named '{twice}': rename one.")
     return arrow_table(str(path), data)
 
 
@@ -43,7 +46,10 @@ def arrow_table(name: str, data: pa.Table) -> Table:
 def _class_names(schema: pa.Schema) -> dict[str, tuple[str, ...]]:
     if b"huggingface" not in (schema.metadata or {}):
         return {}
-    features = Features.from_arrow_schema(schema)
+    try:
+        features = Features.from_arrow_schema(schema)
+    except (ValueError, KeyError, TypeError):  # metadata that says nothing to us
+        return {}
     return {name: tuple(value.names) for name, value in features.items() if isinstance(value, ClassLabel)}
 
 

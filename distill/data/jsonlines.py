@@ -38,6 +38,12 @@ def _record(path: Path, number: int, raw: bytes) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         remedy = "write one whole object per line" if raw.lstrip()[:1] in b"[{" else "mend or remove that line"
         raise broken(path, number, f"invalid JSON ({error.msg}, column {error.colno})", remedy) from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, brackets within brackets
+        raise broken(path, number, f"JSON that can't be read ({error})") from None
+    try:
+        json.dumps(record, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise broken(path, number, "half a surrogate pair (such as \\ud800), which is no character") from None
     if not isinstance(record, dict):
         raise broken(path, number, "not a JSON object", "write one object per line")
     return record

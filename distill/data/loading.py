@@ -110,7 +110,7 @@ def _open(source: str, cache_dir: Path | None, rows_per_class: int) -> Source:
     if not source.strip():
         raise UserError(f"no data named: take {APIDOCS}, a folder, a file or a Hub id such as glue/sst2.")
     path = Path(source).expanduser()
-    if path.exists():
+    if _exists(path):
         return open_path(path)
     inside_a_folder = "/" in source and path.parent.is_dir()
     if inside_a_folder or not looks_like_hub_id(source) or path.suffix.lower() in READERS:
@@ -119,6 +119,13 @@ def _open(source: str, cache_dir: Path | None, rows_per_class: int) -> Source:
     if "did you mean" in str(near):
         raise near
     return open_hub(source)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:  # a name longer than the file system takes, for one
+        raise UserError(f"--data {str(path)[:60]}…: {error.strerror}.") from None
 
 
 def _describe_coding(coding: LabelCoding) -> str:

@@ -114,7 +114,11 @@ def _texts(table: Table, column: str) -> pa.ChunkedArray:
             f"{table.name}: column '{column}' holds lists or objects, not text: name another with --text-column."
         )
     if not pa.types.is_string(values.type):
-        values = values.cast(pa.string())
+        try:
+            values = values.cast(pa.string())
+        except pa.ArrowException as error:
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{table.name}: column '{column}' can't be read as text ({reason}).") from None
     return pc.utf8_trim_whitespace(pc.fill_null(values, ""))
 
 

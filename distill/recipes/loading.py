@@ -19,7 +19,7 @@ def load_recipe(source: str, assignments: Sequence[str] = ()) -> Recipe:
     Args:
         source: a catalogue name or the path of a YAML file as written by `to_yaml`.
         assignments: such as `stages.task.training.epochs=5`; the stage may be left out where there is one
-            (`training.epochs=5`), and then applies to every stage.
+            (`training.epochs=5`), and then applies to every stage. Setting epochs takes a stage's min_steps away.
 
     Raises:
         UserError: unknown name, unreadable file, unknown field or a value out of range.
@@ -30,6 +30,9 @@ def load_recipe(source: str, assignments: Sequence[str] = ()) -> Recipe:
         raise UserError(f"recipe '{source}': stages must be a list of stages; `--print-recipe` writes an example.")
     for assignment in assignments:
         _assign(document, assignment)
+        field, _, _ = assignment.partition("=")
+        if field.endswith("training.epochs"):  # who asks for passes gets them; min_steps can be set after
+            _assign(document, f"{field.removesuffix('epochs')}min_steps=0")
     return validated(Recipe, document, f"recipe '{source}'")
 
 

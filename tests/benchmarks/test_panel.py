@@ -1,7 +1,9 @@
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.panel import app, comparison, panel_rows, summary
+from benchmarks.panel import app, comparison, panel_rows, summary, without_root
 from benchmarks.readme import fill, table
 from pocketbert.errors import UserError
 from tests.benchmarks.sample_run import classification_run
@@ -56,3 +58,9 @@ def test_tasks_that_fail_are_named_and_their_output_is_kept(tmp_path):
     assert "sts, mrpc failed" in str(result.exception)
     assert "nothing/sts" in (tmp_path / "runs" / "sts.log").read_text()
     assert not (tmp_path / "panel.csv").exists()
+
+
+@pytest.mark.parametrize("root", ["data", ".", "/tmp/data/"])
+def test_the_folder_of_the_data_is_not_in_the_recorded_command(root):
+    command = f"python -m distill.run --data {Path(root) / 'sst2'} --out runs/data"
+    assert without_root(command, Path(root)) == "python -m distill.run --data DATA/sst2 --out runs/data"

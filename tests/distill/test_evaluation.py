@@ -7,7 +7,7 @@ import torch
 
 from distill.data.encoding import PaddingCollator
 from distill.data.tasks import Task
-from distill.evaluation import calibration_error, difference, divergence, kept_share, predict, quality
+from distill.evaluation import calibration_error, constant_answer, difference, divergence, kept_share, predict, quality
 
 TASK = Task(
     name="t", kind="classification", text_columns=("text",), label_column="label", labels=("a", "b"), metric="accuracy"
@@ -107,3 +107,9 @@ def test_predict_keeps_the_rows_order_and_ignores_padding(bert, rows):
     for index in (0, 17, 47):
         alone = model(input_ids=torch.tensor([rows[index]["input_ids"]])).logits
         assert torch.allclose(torch.tensor(logits[index]), alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(("metric", "value"), [("accuracy", 0.6), ("f1", 2 * 0.4 / 1.4), ("matthews", 0.0)])
+def test_the_best_constant_answer_depends_on_the_metric(metric, value):
+    labels = np.array([0] * 6 + [1] * 4)
+    assert constant_answer(replace(TASK, metric=metric), labels) == pytest.approx(value)

@@ -4,7 +4,7 @@ from transformers import TrainerState
 from distill.noise import Noise
 from distill.planning import _epochs
 from distill.recipes.schema import TrainingSettings
-from distill.trainer import seconds_trained, steps_per_epoch, total_steps
+from distill.trainer import seconds_trained, steps_done, steps_per_epoch, total_steps
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,12 @@ def test_time_of_all_parts_of_a_resumed_training():
     )
     assert seconds_trained(state) == 9.5
     assert seconds_trained(TrainerState()) == 0
+
+
+def test_steps_up_to_a_whole_checkpoint_are_not_counted_again(tmp_path):
+    for step, text in ((4, "{}"), (8, "{}"), (12, "{")):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "trainer_state.json").write_text(text)
+    assert steps_done(tmp_path) == 8
+    assert steps_done(tmp_path / "nothing") == 0
+    assert (tmp_path / "checkpoint-12").exists()

@@ -107,3 +107,10 @@ def test_noise_is_set_without_naming_the_stage_and_switched_off():
     assert load_recipe("logits", ["noise.share=0.25"]).stages[0].noise == Noise(share=0.25)
     assert load_recipe("logits", ["stages.task.noise=null"]).stages[0].noise is None
     assert load_recipe("distilbert", ["noise.share=0.25"]).stages[0].noise == Noise(share=0.25)
+
+
+def test_epochs_asked_for_are_not_raised_to_the_least_steps():
+    assert RECIPES["logits"].stages[0].training.min_steps > 0
+    assert load_recipe("logits", ["training.epochs=1"]).stages[0].training.min_steps == 0
+    recipe = load_recipe("logits", ["stages.task.training.epochs=1", "training.min_steps=9"])
+    assert recipe.stages[0].training.min_steps == 9

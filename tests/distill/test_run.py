@@ -190,10 +190,12 @@ def test_a_teacher_of_another_task_is_not_taken_as_it_is(files, finished, tmp_pa
     for name in ("train.tsv", "dev.tsv"):
         header, *rows = (swapped / name).read_text().splitlines()
         turned = [f"{row[:-1]}{1 - int(row[-1])}" for row in rows]
-        (swapped / name).write_text("\n".join([header, *turned]) + "\n")
-    teacher = ("--teacher", str(finished[0] / "teacher"), "--data", str(swapped))
+        (swapped / name).write_text("\n".join([header, *turned, *(f"still {row}" for row in turned)]) + "\n")
+    teacher = ("--teacher", str(finished[0] / "teacher"), "--data", str(swapped), "--set", "training.max_steps=2")
     result = _run(files, tmp_path / "run", *teacher)
-    assert "warning: the teacher" in result.stdout + result.stderr or "--finetune" in result.stderr
+    assert result.returncode == 2
+    assert "--finetune" in result.stderr
+    assert _run(files, tmp_path / "run", *teacher, "--finetune").returncode == 0  # the remedy, in the same folder
 
 
 def test_a_student_folder_must_fit_the_task(files, finished, tmp_path):
@@ -273,6 +275,8 @@ BAD_INPUT = {
     "negative seed": (["--seed", "-1"], "seed"),
     "no rounds": (["--rounds", "0"], "--rounds 0"),
     "no threads": (["--threads", "-3"], "--threads -3"),
+    "many threads": (["--threads", "100000"], "this machine has"),
+    "no UTF-8": (["--out", "runs/a\udcff"], "UTF-8"),
     "no length": (["--latency-length", "0"], "--latency-length 0"),
     "negative drop": (["--max-drop", "-1"], "--max-drop"),
     "yaml": (["--set", "training.epochs=[1"], "YAML"),

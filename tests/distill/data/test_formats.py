@@ -53,6 +53,19 @@ def test_parquet_keeps_declared_class_names_and_decodes_dictionaries(tmp_path):
     assert table.where(1) == f"{tmp_path / 'b.parquet'}, row 2"
 
 
+def test_parquet_with_a_column_twice_is_refused(tmp_path):
+    table = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    pq.write_table(table, tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="two columns named 'text'"):
+        read_table(tmp_path / "a.parquet")
+
+
+def test_parquet_metadata_that_is_broken_is_passed_over(tmp_path):
+    table = pa.table({"text": ["a"]}).replace_schema_metadata({"huggingface": "{"})
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet").class_names == {}
+
+
 def test_parquet_without_rows_is_refused(tmp_path):
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), tmp_path / "a.parquet")
     with pytest.raises(UserError, match="has no rows"):
@@ -65,6 +78,10 @@ def test_parquet_without_rows_is_refused(tmp_path):
         ('{"text": "b", "label"', "line 3: invalid JSON .*write one whole object per line"),
         ("text, label", "line 3: invalid JSON .*mend or remove that line"),
         ('["b", 1]', "line 3: not a JSON object"),
+        (r'{"text": "\ud800"}', "line 3: half a surrogate pair"),
+        (r'{"\udfff": "b"}', "line 3: half a surrogate pair"),
+        ('{"text": %s}' % ("9" * 5000), "line 3: JSON that can't be read"),
+        ("[" * 100_000, "line 3: JSON that can't be read"),
     ],
 )
 def test_a_broken_json_line_is_named(tmp_path, line, message):

@@ -237,6 +237,7 @@ def test_text_without_pairs_does_not_fit_a_task_of_pairs(tmp_path):
     ("source", "message"),
     [
         ("", "no data named: take apidocs"),
+        ("n" * 5000, "--data nnn.*: File name too long"),
         ("apidoc", "unknown data 'apidoc': did you mean apidocs"),
         ("{folder}/ss2", "did you mean .*sst2"),
         ("reviews.tsv", "no file or folder reviews.tsv"),
@@ -248,3 +249,10 @@ def test_sources_that_are_not_there_are_refused(tmp_path, source, message):
     sentiment_folder(tmp_path / "sst2")
     with pytest.raises(UserError, match=message):
         load_task(source.format(folder=tmp_path))
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    rows = {"text": [b"fine", b"\xff\xfe", b"dull", b"good"], "label": [1, 0, 0, 1]}
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="column 'text' can't be read as text"):
+        load_task(str(tmp_path / "a.parquet"))
