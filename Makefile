@@ -13,7 +13,7 @@ $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 
 demo: $(INSTALLED)
 	$(BIN)/python -m distill.run --teacher minilm --student tiny --data apidocs --control --out runs/demo \
-	  --train-rows 6000 --teacher-set epochs=2 --teacher-set batch_size=32 --teacher-set min_steps=0 \
+	  --train-rows 4500 --teacher-set epochs=2 --teacher-set batch_size=32 --teacher-set min_steps=0 \
 	  --set training.epochs=2 --set training.min_steps=0
 
 test: $(INSTALLED)
