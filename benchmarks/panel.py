@@ -91,6 +91,7 @@ def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:
     """Run one task; side by side with others its output goes to a file, and it has its share of the cores."""
     console.print(f"{folder.name}: python -m distill.run {shlex.join(arguments)}")
     command_line = [sys.executable, "-m", "distill.run", *arguments]
+    # Not checked here: the caller names every task that failed, once all are done.
     if jobs == 1:
         return subprocess.run(command_line, check=False).returncode  # noqa: S603  (a list, no shell)
     threads = str(max(1, (os.cpu_count() or 1) // jobs))
@@ -99,7 +100,9 @@ def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:
     console.print(f"{folder.name}: {threads} thread(s), its output goes to {log}")
     with log.open("a", encoding="utf-8") as stream:
         environment = os.environ | {"OMP_NUM_THREADS": threads}
-        done = subprocess.run(command_line, stdout=stream, stderr=stream, env=environment, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603  (a list, no shell)
+            command_line, stdout=stream, stderr=stream, env=environment, check=False
+        )
     console.print(f"{folder.name}: {'done' if done.returncode == 0 else f'failed with exit code {done.returncode}'}")
     return done.returncode
 

@@ -46,6 +46,17 @@ class Activations:
     keys: tuple[Tensor, ...] | None = None
     values: tuple[Tensor, ...] | None = None
 
+    def layers(self, name: str) -> tuple[Tensor, ...]:
+        """Return the tensors of all layers under one of the names above.
+
+        Raises:
+            LookupError: they were not collected.
+        """
+        tensors: tuple[Tensor, ...] | None = getattr(self, name)
+        if tensors is None:
+            raise LookupError(f"{name} were not collected: name them in the objective's needs")
+        return tensors
+
 
 def _attention(
     module: nn.Module,

@@ -6,13 +6,13 @@ from torch import Tensor
 
 from distill import losses
 from distill.activations import ATTENTION_SCORES, Activations
-from distill.objectives.base import Layers, Objective, ObjectiveSettings, mean, pairs
+from distill.objectives.base import Layers, ObjectiveSettings, TaughtObjective, mean, pairs
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
 from students.layer_maps import layer_map
 
 
-class AttentionMSE(Objective):
+class AttentionMSE(TaughtObjective):
     """Attention scores before the softmax: mean squared error of mapped layers, averaged over the layers.
 
     TinyBERT, equation 7. Where the teacher has k times the student's heads, each student head is compared
@@ -26,9 +26,8 @@ class AttentionMSE(Objective):
 
         layers: Layers = "spread"
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Pair layers and heads."""
         if teacher.heads % student.heads:
             raise DoesNotFit(
                 f"attention_mse can't pair {student.heads} heads of student '{student.name}' with {teacher.heads} of "
@@ -39,13 +38,10 @@ class AttentionMSE(Objective):
         layers = cast("AttentionMSE.Settings", settings).layers
         self._map = layer_map(layers, student.layers, teacher.layers)
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean over the mapped layers."""
-        assert teacher is not None and student.attention_scores and teacher.attention_scores  # noqa: S101
-        terms = [
-            losses.attention_mse(student.attention_scores[i], self._pooled(teacher.attention_scores[j]), mask)
-            for i, j in enumerate(self._map)
-        ]
+        ours, theirs = student.layers(ATTENTION_SCORES), teacher.layers(ATTENTION_SCORES)
+        terms = [losses.attention_mse(ours[i], self._pooled(theirs[j]), mask) for i, j in enumerate(self._map)]
         return mean(terms)
 
     def _pooled(self, scores: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """What every objective has."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
@@ -20,7 +21,7 @@ class ObjectiveSettings(BaseModel):
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """One term of a stage's loss.
 
     Attributes:
@@ -30,21 +31,53 @@ class Objective(nn.Module):
 
     Settings: ClassVar[type[ObjectiveSettings]] = ObjectiveSettings
     needs: ClassVar[frozenset[str]] = frozenset({LOGITS})
-    teacher: ClassVar[bool] = True
+    teacher: ClassVar[bool] = False
 
     def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
         super().__init__()
         self.weight = settings.weight
-        if self.teacher and teacher is None:
-            raise DoesNotFit(f"{type(self).__name__} needs a teacher")
 
+    @abstractmethod
     def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
         """Return the unweighted loss, a scalar."""
-        raise NotImplementedError
 
     def describe(self) -> str:
         """Say in one line what is aligned with what."""
         return (type(self).__doc__ or "").split("\n")[0].rstrip(".")
+
+
+class TaughtObjective(Objective):
+    """One that compares the student with its teacher; the gold labels do not count.
+
+    Raises:
+        DoesNotFit: there is no teacher.
+    """
+
+    teacher = True
+
+    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
+        super().__init__(settings, student, teacher)
+        if teacher is None:
+            raise DoesNotFit(f"{type(self).__name__} needs a teacher")
+        self.align(settings, student, teacher)
+
+    @abstractmethod
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Check that the two fit together, and make what the comparison needs.
+
+        Raises:
+            DoesNotFit: they do not; the message names a way out.
+        """
+
+    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+        """Return the unweighted loss, a scalar."""
+        if teacher is None:
+            raise DoesNotFit(f"{type(self).__name__} needs a teacher")
+        return self.compare(student, teacher, mask)
+
+    @abstractmethod
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
+        """Return the unweighted loss, a scalar."""
 
 
 def mean(terms: Sequence[Tensor]) -> Tensor:

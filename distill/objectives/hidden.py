@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 from distill import losses
 from distill.activations import HIDDEN_STATES, Activations
-from distill.objectives.base import Layers, Objective, ObjectiveSettings, mean, pairs
+from distill.objectives.base import Layers, ObjectiveSettings, TaughtObjective, mean, pairs
 from distill.shapes import ModelShape
 from students.layer_maps import layer_map
 
 
-class Projected(Objective):
+class Projected(TaughtObjective):
     """Compares hidden states through linear projections to the teacher's width, where the widths differ."""
 
     needs = frozenset({HIDDEN_STATES})
@@ -23,10 +23,6 @@ class Projected(Objective):
         )
         self._through = "" if same else f" through a {student_width}->{teacher_width} projection"
 
-    def _states(self, activations: Activations | None) -> tuple[Tensor, ...]:
-        assert activations is not None and activations.hidden_states is not None  # noqa: S101
-        return activations.hidden_states
-
 
 class EmbeddingMSE(Projected):
     """Embedding output: mean squared error through a projection.
@@ -35,15 +31,14 @@ class EmbeddingMSE(Projected):
     code shares one with the hidden states).
     """
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Make the projections."""
         self._project(1, student.embedding, teacher.embedding)
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the error of hidden state 0."""
-        projected = self.projections[0](self._states(student)[0])
-        return losses.hidden_mse(projected, self._states(teacher)[0], mask)
+        projected = self.projections[0](student.layers(HIDDEN_STATES)[0])
+        return losses.hidden_mse(projected, teacher.layers(HIDDEN_STATES)[0], mask)
 
     def describe(self) -> str:
         """Say what is aligned."""
@@ -61,16 +56,15 @@ class HiddenMSE(Projected):
 
         layers: Layers = "spread"
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Make the projections."""
         layers = cast("HiddenMSE.Settings", settings).layers
         self._map = layer_map(layers, student.layers, teacher.layers)
         self._project(len(self._map), student.hidden, teacher.hidden)
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean over the mapped layers."""
-        ours, theirs = self._states(student)[1:], self._states(teacher)[1:]
+        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
         terms = [
             losses.hidden_mse(project(ours[i]), theirs[j], mask)
             for i, (j, project) in enumerate(zip(self._map, self.projections, strict=True))
@@ -88,15 +82,14 @@ class HiddenCosine(Projected):
     DistilBERT, L_cos. The paper has equal widths; the projection is our addition.
     """
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Make the projections."""
         self._project(1, student.hidden, teacher.hidden)
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return one minus the mean cosine."""
-        projected = self.projections[0](self._states(student)[-1])
-        return losses.hidden_cosine(projected, self._states(teacher)[-1], mask)
+        projected = self.projections[0](student.layers(HIDDEN_STATES)[-1])
+        return losses.hidden_cosine(projected, teacher.layers(HIDDEN_STATES)[-1], mask)
 
     def describe(self) -> str:
         """Say what is aligned."""

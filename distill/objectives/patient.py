@@ -5,7 +5,7 @@ from typing import cast
 from torch import Tensor
 
 from distill import losses
-from distill.activations import Activations
+from distill.activations import HIDDEN_STATES, Activations
 from distill.objectives.base import Layers, ObjectiveSettings, mean, pairs
 from distill.objectives.hidden import Projected
 from distill.shapes import ModelShape
@@ -28,17 +28,16 @@ class PatientStates(Projected):
 
         layers: Layers = "uniform"
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Pair layers and make their projections."""
         self._map = layer_map(cast("PatientStates.Settings", settings).layers, student.layers, teacher.layers)[:-1]
         if not self._map:
             raise DoesNotFit(f"patient_states needs a student of two layers or more; '{student.name}' has one.")
         self._project(len(self._map), student.hidden, teacher.hidden)
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean over the mapped layers."""
-        ours, theirs = self._states(student)[1:], self._states(teacher)[1:]
+        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
         terms = [
             losses.normalised_distance(project(ours[i][:, 0]), theirs[j][:, 0])
             for i, (j, project) in enumerate(zip(self._map, self.projections, strict=True))

@@ -7,14 +7,12 @@ from torch import Tensor
 
 from distill import losses
 from distill.activations import Activations
-from distill.objectives.base import Objective, ObjectiveSettings
+from distill.objectives.base import Objective, ObjectiveSettings, TaughtObjective
 from distill.shapes import ModelShape
 
 
 class HardLabels(Objective):
     """Gold labels: cross entropy, or mean squared error for a regression."""
-
-    teacher = False
 
     def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
         super().__init__(settings, student, teacher)
@@ -31,7 +29,7 @@ class HardLabels(Objective):
         return "gold labels: " + ("squared error" if self._loss is losses.hard_values else "cross entropy")
 
 
-class SoftTargets(Objective):
+class SoftTargets(TaughtObjective):
     """Soft targets: divergence from the teacher's distribution (its value, for a regression).
 
     Hinton et al. 2015, arXiv:1503.02531.
@@ -42,14 +40,13 @@ class SoftTargets(Objective):
 
         temperature: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Take the temperature, and whether the output is a value."""
         self._temperature = cast("SoftTargets.Settings", settings).temperature
         self._regression = student.regression
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the divergence from the teacher."""
-        assert teacher is not None  # noqa: S101  (the constructor saw to it)
         if self._regression:
             return losses.soft_values(student.logits, teacher.logits)
         return losses.soft_targets(student.logits, teacher.logits, self._temperature)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from distill import losses
 from distill.activations import ATTENTION_SCORES, KEYS, QUERIES, VALUES, Activations
-from distill.objectives.base import Objective, ObjectiveSettings
+from distill.objectives.base import ObjectiveSettings, TaughtObjective
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
 
@@ -21,14 +21,13 @@ class OneLayerSettings(ObjectiveSettings):
     layer: Annotated[int, Field(ge=0)] | None = None
 
 
-class _OneLayer(Objective):
+class _OneLayer(TaughtObjective):
     """Compares the student's last layer with one layer of the teacher."""
 
     Settings: ClassVar[type[ObjectiveSettings]] = OneLayerSettings
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Choose the teacher's layer."""
         layer = cast("OneLayerSettings", settings).layer
         self._layer = teacher.layers - 1 if layer is None else layer
         if self._layer >= teacher.layers:
@@ -46,15 +45,15 @@ class AttentionDivergence(_OneLayer):
 
     needs = frozenset({ATTENTION_SCORES})
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Choose the teacher's layer and check the heads."""
+        super().align(settings, student, teacher)
         _check_equal_heads("attention_divergence", student, teacher)
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean divergence over heads and tokens."""
-        assert teacher is not None and student.attention_scores and teacher.attention_scores  # noqa: S101
-        return losses.attention_divergence(student.attention_scores[-1], teacher.attention_scores[self._layer], mask)
+        ours, theirs = student.layers(ATTENTION_SCORES)[-1], teacher.layers(ATTENTION_SCORES)[self._layer]
+        return losses.attention_divergence(ours, theirs, mask)
 
     def describe(self) -> str:
         """Say what is aligned."""
@@ -79,9 +78,9 @@ class _Relation(_OneLayer):
 
         relation_heads: Annotated[int, Field(gt=0)] | Literal["attention", "most"] = "most"
 
-    def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
-        super().__init__(settings, student, teacher)
-        assert teacher is not None  # noqa: S101
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Choose the teacher's layer and check the heads."""
+        super().align(settings, student, teacher)
         asked = cast("_Relation.Settings", settings).relation_heads
         shared = math.gcd(student.attention, teacher.attention)
         if asked == "attention":
@@ -98,10 +97,9 @@ class _Relation(_OneLayer):
                 "or relation_heads=most."
             )
 
-    def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
+    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean divergence over relation heads and tokens."""
-        assert teacher is not None  # noqa: S101
-        ours, theirs = getattr(student, self.part)[-1], getattr(teacher, self.part)[self._layer]
+        ours, theirs = student.layers(self.part)[-1], teacher.layers(self.part)[self._layer]
         return losses.attention_divergence(
             losses.relation_scores(ours, self._heads), losses.relation_scores(theirs, self._heads), mask
         )
