@@ -108,7 +108,7 @@ def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:
 
 
 def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row per seed of a run's record."""
+    """Return one row per seed of a run's record; the int8 file is the first seed's."""
     environment = run["environment"]
     shared = {
         "task": task,
@@ -129,8 +129,9 @@ def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
             "student": seed["student"]["value"],
             "control": seed["control"]["value"],
             "difference": seed["student"]["value"] - seed["control"]["value"],
+            "int8": run["quality"].get("student_int8_onnx", {}).get("value", "") if number == 0 else "",
         }
-        for seed in run["seeds"]
+        for number, seed in enumerate(run["seeds"])
     ]
 
 

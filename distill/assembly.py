@@ -224,7 +224,6 @@ def _say_quality(
     def add(name: str, logits: np.ndarray) -> None:
         table.add_row(name, *_cells(quality(run.task, run.labels, logits, run.teacher_logits)))
 
-    assert run.teacher_logits is not None  # noqa: S101  (ready_teacher has run)
     add("teacher", run.teacher_logits)
     add("student before training", start_logits)
     for trained in students:

@@ -103,7 +103,7 @@ class Distiller(nn.Module):
 
     def _weight(self, name: str) -> float:
         objective = self.objectives[name]
-        assert isinstance(objective, Objective)  # noqa: S101
+        assert isinstance(objective, Objective)  # noqa: S101  (for type checkers: a ModuleDict's values are Modules)
         return objective.weight
 
     def _ask_teacher(

@@ -49,7 +49,7 @@ def ready_teacher(run: Run) -> str:
         run.teacher.model.load_state_dict(load_student(adopt(found, run.folder)).state_dict())
     move(run.teacher.model, best_device())
     run.teacher.model.eval()
-    run.teacher_logits = predict(run.teacher.model, run.rows.evaluation, run.collator)
+    run.answers = predict(run.teacher.model, run.rows.evaluation, run.collator)
     return message
 
 

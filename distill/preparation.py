@@ -62,7 +62,18 @@ class Run:
     inputs: dict[str, str]
     collator: PaddingCollator
     alignment: list[str]
-    teacher_logits: Logits | None = None
+    answers: Logits | None = None
+
+    @property
+    def teacher_logits(self) -> Logits:
+        """The teacher's logits on the evaluation split, [N, C].
+
+        Raises:
+            RuntimeError: the teacher has not been made ready.
+        """
+        if self.answers is None:
+            raise RuntimeError("the teacher is not ready yet: call pipeline.ready_teacher first")
+        return self.answers
 
     @property
     def task(self) -> Task:
@@ -156,7 +167,6 @@ def warnings(run: Run) -> list[str]:
     Raises:
         UserError: a teacher taken as it is answers no better than a constant would: its head is of another task.
     """
-    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
     found = []
     rows = len(run.labels)
     if rows < FEW_ROWS:

@@ -178,7 +178,6 @@ def _against_teacher(run: Run, logits: Logits) -> dict[str, Any]:
 
 
 def _teacher_quality(run: Run) -> Quality:
-    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
     return quality(run.task, run.labels, run.teacher_logits)
 
 
@@ -189,7 +188,6 @@ def _quality(
     start_logits: Logits,
     exported: Sequence[Exported],
 ) -> dict[str, Any]:
-    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
     files = {file.name: file for file in exported}
     student = students[0].evaluation_logits
     compare = {"student_minus_teacher": asdict(difference(run.task, run.labels, student, run.teacher_logits))}
@@ -214,7 +212,6 @@ def _student_files(exported: Sequence[Exported]) -> dict[str, Logits]:
 
 def _kept(run: Run, forms: Mapping[str, Logits]) -> dict[str, Any]:
     """Return each form's share of the teacher's metric with its interval, where such a share says anything."""
-    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
     found = {who: kept_share(run.task, run.labels, logits, run.teacher_logits) for who, logits in forms.items()}
     return {who: asdict(kept) for who, kept in found.items() if kept is not None}
 
@@ -235,7 +232,6 @@ def _artefact(run: Run, file: Exported) -> dict[str, Any]:
 
 def _disagreements(run: Run, student: Logits) -> list[dict[str, Any]]:
     """Return the evaluation rows on which student and teacher differ most."""
-    assert run.teacher_logits is not None  # noqa: S101  (the teacher is ready by now)
     teacher = run.teacher_logits
     if run.task.kind == "regression":
         gap = np.abs(student[:, 0] - teacher[:, 0])
