@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from pocketbert import command
+from pocketbert.devices import processor
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
 from students.exporting.running import check_length, open_session
@@ -171,19 +173,12 @@ def _row(cell: _Cell, batch: int, threads: int) -> LatencyRow:
 def environment() -> dict[str, str | int | float]:
     """Return what the numbers depend on besides the files: processor, cores, load and runtime."""
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count() or 1,
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else -1.0,
         "system": f"{platform.system()} {platform.machine()}",
         "onnxruntime": onnxruntime.__version__,
     }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
 
 
 def latency_table(rows: Sequence[LatencyRow]) -> Table:
@@ -223,26 +218,22 @@ def main(
     json: Annotated[Path | None, typer.Option(help="Write rows and environment to this file.")] = None,
 ) -> None:
     """Measure ONNX files against each other, interleaved, on this machine's CPU."""
-    try:
-        names = _names(files)
-        terminal = Console(stderr=True)
-        with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-            task = bar.add_task("measuring")
-            rows = measure(
-                names,
-                length or LENGTHS,
-                batch=batch,
-                threads=threads,
-                rounds=rounds,
-                progress=lambda done, total: bar.update(task, completed=done, total=total),
-            )
-        if json is not None:
-            write_json(json, {"environment": environment(), "rows": [dataclasses.asdict(row) for row in rows]})
-    except UserError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+    names = _names(files)
+    terminal = Console(stderr=True)
+    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task("measuring")
+        rows = measure(
+            names,
+            length or LENGTHS,
+            batch=batch,
+            threads=threads,
+            rounds=rounds,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if json is not None:
+        write_json(json, {"environment": environment(), "rows": [dataclasses.asdict(row) for row in rows]})
     Console().print(latency_table(rows))
 
 
 if __name__ == "__main__":
-    app()
+    command.run(app, "python -m benchmarks.latency")

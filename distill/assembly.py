@@ -30,11 +30,12 @@ from distill.estimation import check_disk
 from distill.evaluation import Quality, predict, quality
 from distill.pipeline import Trained
 from distill.preparation import Run
-from distill.recipes.loading import load_recipe, validated
+from distill.recipes.loading import load_recipe
 from distill.recipes.schema import TrainingSettings
 from pocketbert.devices import check_bf16
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
+from pocketbert.validation import validated
 from students.building import save_student
 
 Weights = dict[str, torch.Tensor]
@@ -141,7 +142,7 @@ def _config(request: Request) -> RunConfig:
     training = TEACHER_TRAINING.model_dump() | dict(_assignment(text) for text in request.teacher_settings)
     teacher_training = validated(TrainingSettings, training, "--teacher-set")
     document = request.config | {"recipe": recipe, "teacher_training": teacher_training}
-    return validated(RunConfig, document, "command line")
+    return validated(RunConfig, document)
 
 
 def _assignment(text: str) -> tuple[str, str]:

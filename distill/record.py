@@ -24,6 +24,7 @@ from distill.exporting import Exported
 from distill.pipeline import Trained
 from distill.preparation import Logits, Run
 from distill.seeds import summary
+from pocketbert.devices import processor
 from students.initialization import Initialisation
 
 SCHEMA = 1
@@ -106,22 +107,13 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: importlib.metadata.version(name) for name in PACKAGES},
         "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "processor": _processor(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "threads": torch.get_num_threads(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "commit": _commit(),
     }
-
-
-def _processor() -> str:
-    """Return the processor's name; `platform.processor()` is empty on most Linux systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _commit() -> str | None:

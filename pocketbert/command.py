@@ -1,6 +1,7 @@
 """How every command ends: a user's mistake is one line and exit code 2."""
 
 import sys
+from typing import NoReturn
 
 import typer
 from rich.console import Console
@@ -16,8 +17,15 @@ def say(text: str, style: str) -> None:
 def run(app: typer.Typer, name: str) -> None:
     """Run a command line application; `name` is what its help calls it."""
     try:
-        app(prog_name=name)
+        sys.exit(app(prog_name=name, standalone_mode=False) or 0)
+    except typer.TyperException as error:  # a wrong option; typer alone would write four lines
+        text = error.format_message() if isinstance(error, typer.BadParameter) else str(error)
+        _refuse(f"{' '.join(text.split()).rstrip('.')}. See {name} --help.")
     except UserError as error:
-        sys.stdout.flush()
-        say(f"error: {error}", "red")
-        sys.exit(2)
+        _refuse(str(error))
+
+
+def _refuse(text: str) -> NoReturn:
+    sys.stdout.flush()
+    say(f"error: {text}", "red")
+    sys.exit(2)

@@ -17,6 +17,7 @@ from transformers import (
 )
 
 from pocketbert.errors import UserError
+from pocketbert.weights import check_model_folder
 from students.anatomy import FAMILIES
 from students.architecture import AUTO, StudentSpec
 
@@ -154,7 +155,7 @@ def load_student(folder: Path) -> PreTrainedModel:
     Raises:
         UserError: no such folder, no configuration, no weights, damaged ones, or weights in pickle only.
     """
-    _check_folder(folder)
+    check_model_folder(folder)
     try:
         model, info = _AUTO.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, output_loading_info=True
@@ -166,19 +167,3 @@ def load_student(folder: Path) -> PreTrainedModel:
         raise UserError(f"{folder}: its weights are incomplete (no {sorted(info['missing_keys'])[0]}).")
     loaded: PreTrainedModel = model.eval()
     return loaded
-
-
-def _check_folder(folder: Path) -> None:
-    if not folder.is_dir():
-        raise UserError(f"no such folder: {folder}. Give one that holds config.json and model.safetensors.")
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} holds no config.json, so it is no saved model.")
-    if any(folder.glob("*.safetensors")):
-        return
-    pickles = sorted([*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")])
-    if pickles:
-        raise UserError(
-            f"{folder} has its weights as pickle only ({pickles[0].name}), which can run code when read: "
-            "write them again with save_pretrained where you trust them, then give that folder."
-        )
-    raise UserError(f"{folder} holds no weights: model.safetensors is missing.")

@@ -9,10 +9,10 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Repo
 from pocketbert.errors import UserError, unknown
 from pocketbert.files import sha256
 from pocketbert.hub import hub_reachable
+from pocketbert.weights import check_model_folder
 from teachers.catalogue import TEACHERS, CatalogueEntry
 
 NEEDED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "merges.txt", "vocab.*"]
-PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "model.pt", "model.pth")
 OFFLINE_ADVICE = "Use --teacher minilm (embedded) or the path of a local folder."
 
 
@@ -50,16 +50,7 @@ def _package_folder(package: str, name: str) -> Path:
 
 
 def _checked(folder: Path, entry: CatalogueEntry | None) -> Path:
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} has no config.json: it is not a Hugging Face model folder.")
-    if not list(folder.glob("*.safetensors")):
-        pickled = [file for file in PICKLED if (folder / file).exists()]
-        if pickled:
-            raise UserError(
-                f"{folder} has only pickled weights ({pickled[0]}), which can run code when loaded: convert them once "
-                "in a place you trust with model.save_pretrained(folder), which writes safetensors."
-            )
-        raise UserError(f"{folder} has no weights (no *.safetensors file).")
+    check_model_folder(folder)
     if entry and entry.sha256 and sha256(folder / "model.safetensors") != entry.sha256:
         raise UserError(f"{folder / 'model.safetensors'} is not the published file (SHA-256 differs): reinstall it.")
     return folder

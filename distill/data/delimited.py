@@ -1,6 +1,7 @@
 """TSV (no quoting: a quote is a character) and CSV (with quoting), both with a header row."""
 
 import csv
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from distill.data.tables import Table, broken, not_utf8
 from pocketbert.errors import UserError
 
 ROWS_PER_CHUNK = 50_000
+MOST_LABELS = 200
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 
 
 def read_tsv(path: Path) -> Table:
@@ -43,6 +47,7 @@ def _read(path: Path, **dialect: Any) -> Table:  # noqa: ANN401  (csv's own argu
         raise not_utf8(path) from None
     if not chunks:
         raise UserError(f"{path} has a header row ({', '.join(header)}) and no rows below it: add rows.")
+    _require_names(path, header, [name for name in header if _is_value(name, chunks[0][name])])
     return Table(str(path), pa.concat_tables(chunks), np.asarray(lines, dtype=np.int64))
 
 
@@ -68,7 +73,23 @@ def _header(path: Path, records: Iterator[tuple[int, list[str]]]) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{path} has the column {twice[0]!r} twice: give every column a name of its own.")
+    _require_names(path, names, [name for name in names if NUMBER.fullmatch(name)])
     return names
+
+
+def _require_names(path: Path, names: list[str], values: list[str]) -> None:
+    """Refuse a first line that is a row: it would be lost without a word."""
+    if values:
+        raise UserError(
+            f"{path}: its first line ({', '.join(names)[:80]}) looks like a row, since {values[0]!r} is a value: "
+            "put a line with the columns' names above it."
+        )
+
+
+def _is_value(name: str, column: pa.ChunkedArray) -> bool:
+    """Tell whether a column's name stands in it more than once, among few other values: a label."""
+    counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(column).to_pylist()}
+    return counts.get(name, 0) > 1 and len(counts) <= MOST_LABELS
 
 
 def _chunks(

@@ -65,6 +65,7 @@ def load_task(
     messages = [*origin.messages, columns.message, _describe_coding(coding)]
     train, evaluation = _splits(origin, columns, coding, messages)
     extra = _read_unlabelled(Path(unlabelled), columns, messages) if unlabelled else None
+    extra = _without(extra, train, "the train rows", messages)
     if chosen_metric == "f1" and len(coding.names) == 2:
         messages.append(f"f1 takes class '{coding.names[1]}' for the positive one.")
     _count_overlap(train, evaluation, messages)
@@ -74,7 +75,7 @@ def load_task(
         train, rest = keep_labelled(train, labelled_rows, coding)
         messages.append(f"{len(train):,} labelled rows kept, {len(rest):,} made unlabelled.")
         extra = joined_splits([rest, extra]) if extra else rest
-    extra = _without_evaluation(extra, evaluation, messages) if extra else None
+    extra = _without(extra, evaluation, "evaluation", messages)
     task = Task(origin.name, coding.kind, columns.texts, columns.label, coding.names, chosen_metric)
     return _assemble(task, train, evaluation, extra, messages)
 
@@ -190,9 +191,12 @@ def _count_overlap(train: Split, evaluation: Split, messages: list[str]) -> None
         messages.append(f"{both:,} train rows have a text that also stands in evaluation; they are kept.")
 
 
-def _without_evaluation(extra: Split, evaluation: Split, messages: list[str]) -> Split | None:
-    both = np.isin(extra.hashes, evaluation.hashes)
+def _without(extra: Split | None, known: Split, where: str, messages: list[str]) -> Split | None:
+    """Drop the unlabelled rows whose text is known already."""
+    if extra is None:
+        return None
+    both = np.isin(extra.hashes, known.hashes)
     if both.any():
-        messages.append(f"{int(both.sum()):,} unlabelled rows dropped: their text stands in evaluation.")
+        messages.append(f"{int(both.sum()):,} unlabelled rows dropped: their text stands in {where}.")
         extra = extra.take(~both)
     return extra if len(extra) else None

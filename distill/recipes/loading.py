@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
 
 from distill.recipes import RECIPES, Recipe
 from pocketbert.errors import UserError, unknown
-
-Model = TypeVar("Model", bound=BaseModel)
+from pocketbert.validation import validated
 
 
 def load_recipe(source: str, assignments: Sequence[str] = ()) -> Recipe:
@@ -39,24 +37,6 @@ def load_recipe(source: str, assignments: Sequence[str] = ()) -> Recipe:
 def to_yaml(recipe: Recipe) -> str:
     """Write a recipe as YAML that `load_recipe` reads back."""
     return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
-
-
-def validated(model: type[Model], document: Any, where: str) -> Model:  # noqa: ANN401
-    """Validate a document; every mistake becomes one line that names the field."""
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        if first["type"] == "extra_forbidden":
-            raise UserError(
-                f"{where}: there is no field {field}{more}; --print-recipe shows those there are."
-            ) from None
-        value = "" if first["type"] == "missing" else f" (got {first['input']!r})"
-        raise UserError(f"{where}: {field}: {first['msg'].lower()}{value}{more}.") from None
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None
 
 
 def _read(source: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from distill.noise import Noise
 from distill.objectives import OBJECTIVES
 from pocketbert.errors import UserError, unknown
+from pocketbert.validation import validated
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -63,7 +64,7 @@ class Stage(BaseModel):
             if name not in OBJECTIVES:
                 raise unknown("objective", name, OBJECTIVES)
         filled = {
-            name: OBJECTIVES[name].Settings.model_validate(settings or {}).model_dump()
+            name: validated(OBJECTIVES[name].Settings, settings or {}, f"objective '{name}'").model_dump()
             for name, settings in value.items()
         }
         if not any(settings["weight"] for settings in filled.values()):

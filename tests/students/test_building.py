@@ -122,10 +122,10 @@ def test_folders_without_safe_weights_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"no config\.json"):
         load_student(tmp_path)
     classifier("bert").config.save_pretrained(tmp_path)
-    with pytest.raises(UserError, match="holds no weights"):
+    with pytest.raises(UserError, match="has no weights"):
         load_student(tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"never read")
-    with pytest.raises(UserError, match=r"pickle only \(pytorch_model\.bin\)"):
+    with pytest.raises(UserError, match=r"only pickled weights \(pytorch_model\.bin\)"):
         load_student(tmp_path)
 
 

@@ -42,6 +42,8 @@ def test_rows_of_several_chunks_keep_their_order(tmp_path):
         ([], "is empty: it needs a header row"),
         (["text\tlabel"], "has a header row .text, label. and no rows"),
         (["text\ttext", "a\tb"], "the column 'text' twice"),
+        (["a good film\t1", "a bad one\t0"], "first line .a good film, 1. looks like a row, since '1' is a value"),
+        (["a film\tgood", "one\tbad", "two\tgood", "three\tgood"], "looks like a row, since 'good'"),
         (["text\tlabel", "a\t1", "b"], "line 3: 1 fields where the header has 2"),
         (["text\tlabel", "a\t1\textra"], "line 2: 3 fields where the header has 2"),
     ],
@@ -50,6 +52,11 @@ def test_broken_files_are_told_with_their_line(tmp_path, lines, message):
     with pytest.raises(UserError, match=message) as error:
         read_tsv(write(tmp_path / "a.tsv", *lines))
     assert "a.tsv" in str(error.value)
+
+
+def test_a_header_is_none_the_less_one_for_a_text_that_repeats_it(tmp_path):
+    table = read_tsv(write(tmp_path / "a.tsv", "text\tlabel", "text\t1", "more text\t0"))
+    assert table.data["text"].to_pylist() == ["text", "more text"]
 
 
 def test_a_quote_that_is_never_closed_is_told_where_it_opens(tmp_path):

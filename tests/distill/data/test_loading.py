@@ -112,6 +112,13 @@ def test_a_folder_of_unlabelled_text_is_all_its_files(tmp_path):
     assert data.unlabelled["text"][:] == ["an odd film", "a dull film"]
 
 
+def test_the_own_folder_as_unlabelled_text_adds_only_what_is_new(tmp_path):
+    folder = sentiment_folder(tmp_path)
+    data = load_task(str(folder), unlabelled=str(folder))
+    assert data.unlabelled is None
+    assert "40 unlabelled rows dropped: their text stands in the train rows." in data.messages
+
+
 def test_unlabelled_pairs_come_from_the_same_columns(tmp_path):
     write(tmp_path / "train.tsv", *pairs("label", 1, 0, 1))
     write(tmp_path / "dev.tsv", *pairs("label", 0, 1))

@@ -1,0 +1,42 @@
+import pytest
+import typer
+
+from pocketbert import command
+from pocketbert.errors import UserError
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command()
+def measure(rounds: int = 1, files: int = 0) -> None:
+    if rounds < 1:
+        raise UserError("--rounds: take at least 1.")
+    raise typer.Exit(files)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--rounds", "0"], "error: --rounds: take at least 1."),
+        (["--round", "3"], "error: No such option: --round"),
+        (["--rounds", "x"], "error: Invalid value for '--rounds'"),
+        (["--rounds"], "error: Option '--rounds' requires an argument"),
+        (["more"], "error: Got unexpected extra argument"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(monkeypatch, capsys, words, expected):
+    monkeypatch.setattr("sys.argv", ["measure", *words])
+    with pytest.raises(SystemExit) as ended:
+        command.run(app, "python -m measure")
+    lines = capsys.readouterr().err.strip().split("\n")
+    assert ended.value.code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith(expected)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_command_ends_with_the_code_it_asks_for(monkeypatch, code):
+    monkeypatch.setattr("sys.argv", ["measure", "--files", str(code)])
+    with pytest.raises(SystemExit) as ended:
+        command.run(app, "python -m measure")
+    assert ended.value.code == code
