@@ -59,8 +59,12 @@ def distil(
     rounds: Annotated[int, _text("Interleaved rounds when measuring.")] = 12,
 ) -> None:
     """Distil a teacher into a student, export it to ONNX, measure it, and write report.html."""
-    # Imported here because they take seconds, which --help should not.
+    # Imported here because they take seconds, which --help should not, nor a teacher that is not there.
     try:
+        if not print_recipe:
+            from teachers.sources import locate  # noqa: PLC0415
+
+            locate(teacher)
         from distill.assembly import Request, carry_out  # noqa: PLC0415
         from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415
     except KeyboardInterrupt:

@@ -184,7 +184,9 @@ def total_steps(settings: TrainingSettings, rows: int) -> int:
     """Return the optimizer steps of a stage over `rows` rows."""
     if settings.max_steps is not None:
         return settings.max_steps
-    return max(math.ceil(steps_per_epoch(settings, rows) * settings.epochs), settings.min_steps)
+    one_pass = steps_per_epoch(settings, rows)
+    most = math.inf if settings.max_epochs is None else math.ceil(one_pass * settings.max_epochs)
+    return int(max(math.ceil(one_pass * settings.epochs), min(settings.min_steps, most)))
 
 
 def training_arguments(

@@ -4,7 +4,7 @@ from threading import Thread
 
 from huggingface_hub import constants, get_session
 
-PROBE_SECONDS = 5.0
+PROBE_SECONDS = 3.0
 
 
 def hub_reachable(seconds: float = PROBE_SECONDS) -> bool:

@@ -27,7 +27,7 @@ def validated(model: type[Model], document: Any, where: str = "") -> Model:  # n
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         if not where:
-            raise UserError(f"--{field.replace('_', '-')} {first['input']}: {first['msg'].lower()}.") from None
+            raise UserError(f"--{field.replace('_', '-')} {first['input']!r}: {first['msg'].lower()}.") from None
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
         if first["type"] == "extra_forbidden":
             raise UserError(f"{where}: there is no field {field}{more}; {_advice(model, field)}") from None

@@ -19,6 +19,7 @@ class TrainingSettings(BaseModel):
     Attributes:
         epochs: passes over the stage's rows.
         min_steps: optimizer steps below which `epochs` does not go, so that small data is passed more often.
+        max_epochs: passes that `min_steps` does not go beyond; None sets no limit.
         max_steps: exact number of steps; overrides both.
         batch_size: rows per device and forward pass.
         dropout: the student's while this stage trains; None keeps what the model has.
@@ -28,6 +29,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     epochs: Positive = 3
     min_steps: Annotated[int, Field(ge=0)] = 0
+    max_epochs: Positive | None = None
     max_steps: Annotated[int, Field(gt=0)] | None = None
     batch_size: Annotated[int, Field(gt=0)] = 32
     gradient_accumulation_steps: Annotated[int, Field(gt=0)] = 1

@@ -26,6 +26,12 @@ def test_a_pass_is_counted_as_the_trainer_counts_it():
     assert total_steps(settings, 1000) == 128
 
 
+@pytest.mark.parametrize(("rows", "steps"), [(40, 40), (400, 200), (1600, 600)])
+def test_small_data_is_passed_more_often_up_to_a_limit(rows, steps):
+    settings = TrainingSettings(epochs=3, min_steps=200, max_epochs=8, batch_size=8)
+    assert total_steps(settings, rows) == steps
+
+
 def test_time_of_all_parts_of_a_resumed_training():
     state = TrainerState(
         log_history=[{"loss": 1.0, "seconds": 4.0}, {"loss": 0.5, "seconds": 9.5}, {"train_loss": 1.0}]
