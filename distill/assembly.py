@@ -32,6 +32,7 @@ from distill.pipeline import Trained
 from distill.preparation import Run
 from distill.recipes.loading import load_recipe
 from distill.recipes.schema import TrainingSettings
+from pocketbert import processes
 from pocketbert.devices import check_bf16
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
@@ -56,8 +57,8 @@ class Request:
     rounds: int
 
 
-def carry_out(request: Request, console: Console) -> Path:
-    """Do everything; return the report's path.
+def carry_out(request: Request, console: Console) -> Path | None:
+    """Do everything; return the report's path, or None in a process that only helped to train.
 
     Raises:
         UserError: bad input, before any long work.
@@ -66,24 +67,27 @@ def carry_out(request: Request, console: Console) -> Path:
     transformers_logging.disable_progress_bar()
     datasets.disable_progress_bars()
     _check_request(request)
+    processes.join()
     config = _config(request)
     folder = request.out or _default_folder(config)
-    run = preparation.prepare(config, folder)
-    _announce(run, console)
-    cost, parts = planning.estimate(run)
-    console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
-    check_disk(folder, cost.disk_bytes)
+    with processes.first_goes_ahead():
+        run = preparation.prepare(config, folder)
+    processes.wait()  # until all have looked at the folder that the first claims now
     continued = (folder / CONFIG_FILE).exists()
-    if not run.teacher.ready:  # else nothing is written yet, and a refusal may ask for another option
-        claim_folder(folder, config, run.inputs)
+    if processes.is_first():
+        _begin(run, console)
     notes = [pipeline.ready_teacher(run)]
     console.print(notes[0])
     warnings = preparation.warnings(run)
-    claim_folder(folder, config, run.inputs)
+    if processes.is_first():
+        claim_folder(folder, config, run.inputs)
     console.print(*(f"warning: {text}" for text in warnings), sep="\n", end="\n" if warnings else "")
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
     students, controls, start_logits = _train(run)
+    processes.leave()
+    if not processes.is_first():
+        return None
     _say_quality(run, students, controls, start_logits, console)
 
     load_model(run.student, students[0].weights, device=str(run.student.device))
@@ -109,8 +113,6 @@ def carry_out(request: Request, console: Console) -> Path:
 
 def _check_request(request: Request) -> None:
     """Refuse numbers that would only be missed at the very end."""
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("several processes (torchrun, accelerate launch) are not supported yet: start one process.")
     for option, value in (
         ("threads", request.threads),
         ("rounds", request.rounds),
@@ -156,6 +158,16 @@ def _default_folder(config: RunConfig) -> Path:
     parts = [config.teacher, config.student, config.data, config.recipe.name]
     short = (Path(part).stem if Path(part).exists() else part for part in parts)
     return Path("runs") / re.sub(r"[^A-Za-z0-9.+=-]+", "-", "-".join(short))
+
+
+def _begin(run: Run, console: Console) -> None:
+    """Say what the run is and will cost, and claim its folder."""
+    _announce(run, console)
+    cost, parts = planning.estimate(run)
+    console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
+    check_disk(run.folder, cost.disk_bytes)
+    if not run.teacher.ready:  # else nothing is written yet, and a refusal may ask for another option
+        claim_folder(run.folder, run.config, run.inputs)
 
 
 def _announce(run: Run, console: Console) -> None:

@@ -14,6 +14,7 @@ from distill.planning import control_recipe, finetuning_recipe, logits_file, sto
 from distill.preparation import Logits, Run, student_rows
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, StageResult, run_recipe, stage_weights
+from pocketbert import processes
 from pocketbert.devices import best_device, move
 from pocketbert.files import fingerprint
 from students.building import load_student, save_student
@@ -46,7 +47,8 @@ def ready_teacher(run: Run) -> str:
             message = f"teacher fine-tuned first: {run.teacher.reason}"
         else:
             message = f"teacher fine-tuned earlier, reused from {found}"
-        run.teacher.model.load_state_dict(load_student(adopt(found, run.folder)).state_dict())
+        folder = adopt(found, run.folder) if processes.is_first() else found
+        run.teacher.model.load_state_dict(load_student(folder).state_dict())
     move(run.teacher.model, best_device())
     run.teacher.model.eval()
     run.answers = predict(run.teacher.model, run.rows.evaluation, run.collator)
@@ -59,11 +61,13 @@ def _finetune(run: Run) -> Path:
     if run.task.kind == "regression":
         start_at_mean(run.teacher.model, float(np.mean(run.rows.labelled["labels"][:])))
     results = run_recipe(finetuning_recipe(run), run.teacher.model, None, conditions, folder)
-    save_student(run.teacher.model, folder)
-    run.teacher.tokenizer.save_pretrained(folder)
-    mark_finetuned(folder, run.finetuning_key, {"seconds": results[0].seconds, "steps": results[0].steps})
-    for stage in folder.glob("[0-9][0-9]-*"):
-        shutil.rmtree(stage)
+    if processes.is_first():
+        save_student(run.teacher.model, folder)
+        run.teacher.tokenizer.save_pretrained(folder)
+        mark_finetuned(folder, run.finetuning_key, {"seconds": results[0].seconds, "steps": results[0].steps})
+        for stage in folder.glob("[0-9][0-9]-*"):
+            shutil.rmtree(stage)
+    processes.wait()
     return folder
 
 
@@ -109,9 +113,10 @@ def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
     if not stores_logits(run):
         return rows
     key = fingerprint([run.finetuning_key, run.teacher.weights_sha256, len(rows)])
-    logits = stored_logits(
-        logits_file(run.folder),
-        key,
-        lambda: predict(run.teacher.model, rows, run.collator, 128, "teacher's soft targets"),
-    )
+    with processes.first_goes_ahead():
+        logits = stored_logits(
+            logits_file(run.folder),
+            key,
+            lambda: predict(run.teacher.model, rows, run.collator, 128, "teacher's soft targets"),
+        )
     return rows.add_column("teacher_logits", logits.tolist())

@@ -24,6 +24,7 @@ from distill.exporting import Exported
 from distill.pipeline import Trained
 from distill.preparation import Logits, Run
 from distill.seeds import summary
+from pocketbert import processes
 from pocketbert.devices import processor
 from students.initialization import Initialisation
 
@@ -111,6 +112,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "threads": torch.get_num_threads(),
+        "processes": processes.count(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "commit": _commit(),
     }

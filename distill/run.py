@@ -11,9 +11,9 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
-from pocketbert import command
+from pocketbert import command, processes
 
-console = Console(soft_wrap=True, markup=False, highlight=False)
+console = Console(soft_wrap=True, markup=False, highlight=False, quiet=not processes.is_first())
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 

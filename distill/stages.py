@@ -26,6 +26,7 @@ from distill.trainer import (
     total_steps,
     training_arguments,
 )
+from pocketbert import processes
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
@@ -150,7 +151,8 @@ def _run_stage(
     distiller = build_distiller(stage, student, teacher, conditions.special_ids)
     dropout = _set_dropout(student, stage.training.dropout)
     _embeddings(student).requires_grad_(not stage.training.freeze_embeddings)
-    checkpoint = latest_checkpoint(folder)
+    with processes.first_goes_ahead():
+        checkpoint = latest_checkpoint(folder)
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
     title = f"{conditions.title}: {stage.name}"
     trainer = DistillTrainer(distiller, arguments, _columns(rows, stage), conditions.collator, title)
@@ -197,6 +199,8 @@ def _finish(folder: Path, distiller: Distiller, result: StageResult) -> None:
     """
     if not all(torch.isfinite(parameter).all() for parameter in distiller.parameters()):
         raise UserError(f"stage '{result.name}' ended with weights that are not numbers: lower its learning rate.")
+    if not processes.is_first():
+        return
     folder.mkdir(parents=True, exist_ok=True)
     save_model(distiller.student, str(folder / WEIGHTS))
     if any(True for _ in distiller.objectives.parameters()):

@@ -25,6 +25,7 @@ from distill.data.encoding import PaddingCollator
 from distill.data.sampling import LengthGroupedSampler
 from distill.distiller import Distiller
 from distill.recipes.schema import TrainingSettings
+from pocketbert import processes
 from pocketbert.devices import best_device
 from pocketbert.errors import UserError
 
@@ -34,7 +35,7 @@ SECONDS = "seconds"
 
 
 class DistillTrainer(Trainer):
-    """Trains a Distiller; accumulation, bf16, callbacks and resume are the Trainer's. One process, one device.
+    """Trains a Distiller; accumulation, bf16, callbacks and resume are the Trainer's, and several processes.
 
     Args:
         distiller: student, projections and losses.
@@ -176,8 +177,9 @@ class StageProgress(TrainerCallback):
 
 
 def steps_per_epoch(settings: TrainingSettings, rows: int) -> int:
-    """Return the optimizer steps of one pass over `rows` rows."""
-    return math.ceil(math.ceil(rows / settings.batch_size) / settings.gradient_accumulation_steps)
+    """Return the optimizer steps of one pass over `rows` rows; every process takes a batch of its own."""
+    batches = math.ceil(rows / (settings.batch_size * processes.count()))
+    return math.ceil(batches / settings.gradient_accumulation_steps)
 
 
 def total_steps(settings: TrainingSettings, rows: int) -> int:

@@ -1,17 +1,23 @@
 """How every command ends: a user's mistake is one line and exit code 2."""
 
 import sys
+import time
 from typing import NoReturn
 
 import typer
 from rich.console import Console
 
+from pocketbert import processes
 from pocketbert.errors import UserError
+
+FIRST_SPEAKS = 3.0
 
 
 def say(text: str, style: str) -> None:
-    """Write one line to standard error, as it is."""
-    Console(stderr=True, soft_wrap=True, highlight=False).print(text, style=style, markup=False)
+    """Write one line to standard error, as it is, if this process is the one that speaks."""
+    Console(stderr=True, soft_wrap=True, highlight=False, quiet=not processes.is_first()).print(
+        text, style=style, markup=False
+    )
 
 
 def run(app: typer.Typer, name: str) -> None:
@@ -28,4 +34,6 @@ def run(app: typer.Typer, name: str) -> None:
 def _refuse(text: str) -> NoReturn:
     sys.stdout.flush()
     say(f"error: {text}", "red")
+    if not processes.is_first():
+        time.sleep(FIRST_SPEAKS)  # a launcher ends all as soon as one ends
     sys.exit(2)

@@ -319,3 +319,39 @@ def test_every_recipe_goes_through_the_command(name, files, finished, tmp_path):
     (logits,) = session.run(None, {item.name: tokens[item.name].numpy() for item in session.get_inputs()})
     with torch.no_grad():
         assert logits == pytest.approx(reloaded(**tokens).logits.numpy(), abs=1e-5)
+
+
+def test_two_processes_with_half_the_batch_end_where_one_ends(files, tmp_path):
+    options = ["--set", "training.dropout=0", "--set", "stages.task.noise=null", "--set", "training.epochs=2"]
+    options += ["--teacher-set", "dropout=0", "--teacher-set", "max_steps=20", "--initialisation", "random"]
+    ends = []
+    for processes in (1, 2):
+        out, size = tmp_path / str(processes), 8 // processes
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] * (processes - 1)
+        sizes = ["--set", f"training.batch_size={size}", "--teacher-set", f"batch_size={size}"]
+        command = [sys.executable, *launcher, "-m", "distill.run", *_arguments(files, out, *options, *sizes)]
+        done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("report:") == 1
+        record = json.loads((out / "run.json").read_text())
+        assert record["environment"]["processes"] == processes
+        assert record["seeds"][0]["stages"][0]["steps"] == 40
+        ends.append(out)
+    for name in ("teacher/model.safetensors", "student/model.safetensors"):
+        one, two = (load_file(out / name) for out in ends)
+        assert max((one[key] - two[key]).abs().max().item() for key in one) < 1e-4
+
+
+def test_a_mistake_of_several_processes_is_told_once(files, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "distill.run", *_arguments(files, tmp_path / "run", "--metric", "rouge")]
+    done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("error: unknown metric") == 1
+
+
+def test_a_sharded_launch_is_refused(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    result = _run(files, tmp_path / "run")
+    assert result.returncode == 2
+    assert "FSDP and DeepSpeed are not supported" in result.stderr

@@ -1,0 +1,66 @@
+"""Several processes of one run (torchrun, accelerate launch): all train, the first alone writes and speaks."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from pocketbert.errors import UserError
+
+PATIENCE = timedelta(days=1)
+"""How long the others wait for the first, which may be labelling a large corpus."""
+
+
+def count() -> int:
+    """Return how many processes work on this run."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def is_first() -> bool:
+    """Tell whether this process is the one that writes and speaks."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def join() -> None:
+    """Meet the other processes, if there are any.
+
+    Raises:
+        UserError: the launcher asks to shard the model.
+    """
+    if any(os.environ.get(f"ACCELERATE_USE_{kind}", "").lower() in {"1", "true"} for kind in ("FSDP", "DEEPSPEED")):
+        raise UserError(
+            "FSDP and DeepSpeed are not supported: a teacher of this kind fits on one device; launch with torchrun or "
+            "accelerate launch --multi_gpu (each process holds the whole model)."
+        )
+    if count() > 1:
+        # Imported here because they take seconds, and whoever only speaks needs neither.
+        import torch  # noqa: PLC0415
+        from accelerate import PartialState  # noqa: PLC0415
+
+        PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
+
+
+def leave() -> None:
+    """Part from the other processes; none may wait for another after this."""
+    if count() > 1:
+        from torch import distributed  # noqa: PLC0415
+
+        distributed.destroy_process_group()
+
+
+def wait() -> None:
+    """Return when every process has come here."""
+    if count() > 1:
+        from torch import distributed  # noqa: PLC0415
+
+        distributed.barrier()
+
+
+@contextmanager
+def first_goes_ahead() -> Iterator[None]:
+    """Run a block in the first process, and only then in the others, which find what it wrote."""
+    if not is_first():
+        wait()
+    yield
+    if is_first():
+        wait()
