@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import torch
 from datasets import Dataset
 from torch import nn
@@ -14,10 +15,11 @@ from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
 from distill.distiller import Distiller
+from pocketbert.devices import best_device
 from pocketbert.errors import UserError
 
 BYTES = 4
-TRAINING_COPIES = 4  # weights, gradients, two AdamW moments
+TRAINING_COPIES = 3  # gradients, two AdamW moments
 CHECKPOINT_COPIES = 3  # weights, two AdamW moments
 OVERHEAD = 1.25  # optimizer step, data loading, logging: measured 1.15-1.3 on 2 cores
 PROBE_BATCHES = 3
@@ -29,8 +31,8 @@ class Cost:
 
     Attributes:
         seconds: training time of the stages named in the run's plan.
-        memory_bytes: weights, gradients, optimizer state and activations of the largest stage, and the teacher's
-            weights; the program itself (about half a gigabyte) is left out.
+        memory_bytes: what the program holds when training begins (on an accelerator, the weights), and gradients,
+            optimizer state and activations of the largest stage.
         disk_bytes: checkpoints, students and ONNX files at the run's fullest moment.
     """
 
@@ -140,16 +142,21 @@ def parameters(model: nn.Module) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def memory(trained: Sequence[nn.Module], teacher: PreTrainedModel | None, activation_bytes: int = 0) -> int:
-    """Return the bytes of weights, gradients and optimizer state of the largest trained model, and the teacher.
+def held_memory(models: Sequence[nn.Module]) -> int:
+    """Return the bytes in use before anything is trained: the program's on a CPU, the weights on an accelerator."""
+    if best_device().type == "cpu":
+        return int(psutil.Process().memory_info().rss)
+    return BYTES * sum(parameters(model) for model in models)
+
+
+def training_memory(trained: Sequence[nn.Module], activation_bytes: int) -> int:
+    """Return the bytes of gradients and optimizer state of the largest trained model, and of a step's activations.
 
     Args:
         trained: models that a stage trains.
-        teacher: held beside them.
         activation_bytes: kept for the backward pass by the largest step.
     """
-    largest = max(parameters(model) for model in trained)
-    return BYTES * (TRAINING_COPIES * largest + (parameters(teacher) if teacher is not None else 0)) + activation_bytes
+    return BYTES * TRAINING_COPIES * max(parameters(model) for model in trained) + activation_bytes
 
 
 def disk(trained: Sequence[nn.Module], students: int, exported: Sequence[nn.Module]) -> int:

@@ -19,6 +19,7 @@ from teachers.finetuning import find_finetuned
 def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     """Estimate what is left of the run from a few timed steps; also return one line a part."""
     config, teacher, student = run.config, run.teacher, run.student
+    held = estimation.held_memory([student, teacher.model])  # the timed steps below leave memory behind
     seeds = range(config.seed, config.seed + config.seeds)
     parts: dict[str, tuple[float, int]] = {}
     if not teacher.ready and find_finetuned(run.finetuning_key, run.folder) is None:
@@ -38,7 +39,7 @@ def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
     cost = estimation.Cost(
         seconds=sum(seconds for seconds, _ in parts.values()),
-        memory_bytes=estimation.memory(trained, teacher.model, max(size for _, size in parts.values())),
+        memory_bytes=held + estimation.training_memory(trained, max(size for _, size in parts.values())),
         disk_bytes=estimation.disk(trained, kept, [student, teacher.model]),
     )
     return cost, [f"{name}: about {seconds:.0f} s" for name, (seconds, _) in parts.items()]

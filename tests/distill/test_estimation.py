@@ -21,8 +21,16 @@ def test_no_room_is_said_before_the_run(tmp_path, monkeypatch):
 def test_memory_by_hand(bert):
     student, teacher = bert(layers=1, hidden=16), bert()
     small, large = estimation.parameters(student), estimation.parameters(teacher)
-    assert estimation.memory([student], teacher) == 4 * (4 * small + large)
-    assert estimation.memory([student, teacher], teacher, 100) == 4 * (4 * large + large) + 100
+    assert estimation.training_memory([student], 0) == 4 * 3 * small
+    assert estimation.training_memory([student, teacher], 100) == 4 * 3 * large + 100
+
+
+def test_held_memory_is_the_programs_or_the_weights(bert, monkeypatch):
+    grown = torch.ones(2**26)  # 256 MB, so that the program is surely larger
+    assert estimation.held_memory([bert()]) > 4 * grown.numel()
+    monkeypatch.setattr(estimation, "best_device", lambda: torch.device("cuda"))
+    student, teacher = bert(layers=1, hidden=16), bert()
+    assert estimation.held_memory([student, teacher]) == 4 * sum(map(estimation.parameters, (student, teacher)))
 
 
 def test_activations_grow_with_the_batch_and_hold_no_parameters(bert, rows):
