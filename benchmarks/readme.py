@@ -1,8 +1,10 @@
-"""`python -m benchmarks.readme`: put the tables of benchmarks/results/*.csv into the README.
+"""`python -m benchmarks.readme`: put the tables of benchmarks/results/*.csv and the list of files into the README.
 
-The README has a block `<!-- results:NAME -->` … `<!-- /results:NAME -->` for each table; what is between is replaced.
+The README has a block `<!-- results:NAME -->` … `<!-- /results:NAME -->` for each table, and one `<!-- files -->` …
+`<!-- /files -->`; what is between is replaced.
 """
 
+import ast
 import csv
 import re
 import sys
@@ -12,11 +14,32 @@ from pocketbert.files import write_text
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"(<!-- results:(?P<name>[\w-]+) -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL)
+FILES = re.compile(r"(<!-- files -->\n).*?(<!-- /files -->)", re.DOTALL)
+PACKAGES = ("distill", "teachers", "students", "benchmarks", "pocketbert")
 
 
-def fill(text: str, results: Path) -> str:
-    """Return the README's text with each block replaced by the table of the CSV file of its name."""
-    return BLOCK.sub(lambda match: f"{match[1]}{table(results / (match['name'] + '.csv'))}{match[3]}", text)
+def fill(text: str, root: Path) -> str:
+    """Return the README's text with each table and the list of files made anew.
+
+    Args:
+        text: with the blocks.
+        root: of the project; the tables come from `benchmarks/results/NAME.csv` in it.
+    """
+    results = root / "benchmarks" / "results"
+    text = BLOCK.sub(lambda match: f"{match[1]}{table(results / (match['name'] + '.csv'))}{match[3]}", text)
+    return FILES.sub(lambda match: f"{match[1]}{files(root)}{match[2]}", text)
+
+
+def files(root: Path) -> str:
+    """Return a line a module, as its docstring begins, grouped by folder, as Markdown."""
+    folders: dict[str, list[str]] = {}
+    for package in PACKAGES:
+        for path in sorted((root / package).rglob("*.py"), key=lambda path: (path.parent, path.name)):
+            summary = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")[0]
+            if summary and path.name != "__init__.py":
+                folder = path.parent.relative_to(root).as_posix()
+                folders.setdefault(folder, []).append(f"- `{path.name}`: {summary}\n")
+    return "".join(f"\n**{folder}/**\n\n{''.join(lines)}" for folder, lines in folders.items()) + "\n"
 
 
 def table(path: Path) -> str:
@@ -31,7 +54,7 @@ def table(path: Path) -> str:
 if __name__ == "__main__":
     readme = ROOT / "README.md"
     before = readme.read_text(encoding="utf-8")
-    after = fill(before, ROOT / "benchmarks" / "results")
+    after = fill(before, ROOT)
     if "--check" in sys.argv:
         sys.exit(0 if before == after else "README.md is not up to date: run python -m benchmarks.readme")
     write_text(readme, after)

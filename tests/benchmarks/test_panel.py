@@ -4,7 +4,6 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.panel import app, comparison, panel_rows, summary, without_root
-from benchmarks.readme import fill, table
 from pocketbert.errors import UserError
 from tests.benchmarks.sample_run import classification_run
 
@@ -38,16 +37,6 @@ def test_the_summary_has_a_line_a_task_and_one_for_all():
     # mean 0.02, standard deviation 0.011547, Student's t with 3 degrees of freedom: 3.182 * 0.011547 / 2 = 0.0184
     assert total["task"] == "all" and total["difference"] == "+2.0 [+0.2, +3.8], p 0.041"
     assert summary(rows[:1])[0]["difference"] == "+1.0"
-
-
-def test_results_go_between_their_marks(tmp_path):
-    (tmp_path / "speed.csv").write_text('model,ms\n"tiny | int8",1.5\n')
-    text = "before\n<!-- results:speed -->\nold\n<!-- /results:speed -->\nafter\n"
-    filled = fill(text, tmp_path)
-    between = "| model | ms |\n| --- | --- |\n| tiny \\| int8 | 1.5 |\n"
-    assert filled == text.replace("old\n", between)
-    assert fill(filled, tmp_path) == filled
-    assert table(tmp_path / "speed.csv") in filled
 
 
 @pytest.mark.slow
