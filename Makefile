@@ -13,8 +13,8 @@ $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 
 demo: $(INSTALLED)
 	$(BIN)/python -m distill.run --teacher minilm --student tiny --data apidocs --control --out runs/demo \
-	  --train-rows 4500 --teacher-set epochs=2 --teacher-set batch_size=32 --teacher-set min_steps=0 \
-	  --set training.epochs=2 --set training.min_steps=0
+	  --labelled-rows 1500 --teacher-set epochs=6 --teacher-set batch_size=32 --teacher-set min_steps=0 \
+	  --teacher-set learning_rate=3e-4 --set training.epochs=1
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n 2 --dist loadfile

@@ -125,6 +125,12 @@ def _kept(run: Record, variant: Variant) -> str:
         return ""
     if teacher is None:
         return f"scores {form.score(metric, student)} ({metric}; teacher not measured)"
+    low, constant = number(run, "quality", "teacher", "low"), number(run, "quality", "constant_answer")
+    if low is not None and constant is not None and low <= constant:
+        return (
+            f"scores {form.score(metric, student)} where the teacher scores {form.score(metric, teacher)}, not clearly "
+            "better than one answer for every row"
+        )
     if teacher <= 0 or student < 0:  # a share of a correlation at or below zero says nothing
         return f"scores {form.score(metric, student)} where the teacher scores {form.score(metric, teacher)}"
     return f"keeps {form.percent(student / teacher)} of the teacher"

@@ -27,7 +27,7 @@ from benchmarks.size import sizes
 from distill import exporting, pipeline, planning, preparation, record
 from distill.config import CONFIG_FILE, TEACHER_TRAINING, RunConfig, claim_folder
 from distill.estimation import check_disk
-from distill.evaluation import Quality, predict, quality
+from distill.evaluation import Quality, quality
 from distill.pipeline import Trained
 from distill.preparation import Run
 from distill.recipes.loading import load_recipe
@@ -40,6 +40,7 @@ from pocketbert.validation import validated
 from students.building import save_student
 
 Weights = dict[str, torch.Tensor]
+RANDOM_STARTS = ("pca", "random")
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,7 @@ def carry_out(request: Request, console: Console) -> Path | None:
     processes.join()
     config = _config(request)
     folder = request.out or _default_folder(config)
-    with processes.first_goes_ahead():
-        run = preparation.prepare(config, folder)
+    run = preparation.prepare(config, folder)
     processes.wait()  # until all have looked at the folder that the first claims now
     continued = (folder / CONFIG_FILE).exists()
     if processes.is_first():
@@ -84,6 +84,12 @@ def carry_out(request: Request, console: Console) -> Path | None:
     console.print(*(f"warning: {text}" for text in warnings), sep="\n", end="\n" if warnings else "")
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
+    if start.method in RANDOM_STARTS:
+        warnings.append(
+            "the student's layers start at random, since nothing fits that could be cut out of this teacher: it needs "
+            "far more text and steps than a student that is (a width, heads and feed-forward of the teacher's at most)"
+        )
+        console.print(f"warning: {warnings[-1]}")
     students, controls, start_logits = _train(run)
     processes.leave()
     if not processes.is_first():
@@ -91,6 +97,8 @@ def carry_out(request: Request, console: Console) -> Path | None:
     _say_quality(run, students, controls, start_logits, console)
 
     load_model(run.student, students[0].weights, device=str(run.student.device))
+    for model in (run.student, run.teacher.model):
+        preparation.restore_units(model, run.task)
     save_student(run.student, folder / "student")
     run.teacher.tokenizer.save_pretrained(folder / "student")
     exported = exporting.export_and_prove(run, folder, request.max_drop)
@@ -164,7 +172,7 @@ def _begin(run: Run, console: Console) -> None:
     """Say what the run is and will cost, and claim its folder."""
     _announce(run, console)
     cost, parts = planning.estimate(run)
-    console.print(f"cost: {cost.describe()} ({'; '.join(parts)})")
+    console.print(f"cost: {cost.describe()} ({'; '.join(parts)}); cutting, exporting and measuring come on top")
     check_disk(run.folder, cost.disk_bytes)
     if not run.teacher.ready:  # else nothing is written yet, and a refusal may ask for another option
         claim_folder(run.folder, run.config, run.inputs)
@@ -216,7 +224,7 @@ def _models(run: Run) -> dict[str, dict[str, Any]]:
 
 def _train(run: Run) -> tuple[list[Trained], list[Trained], np.ndarray]:
     weights: Weights = {name: tensor.detach().clone() for name, tensor in run.student.state_dict().items()}
-    start_logits = predict(run.student, run.rows.evaluation, run.collator)
+    start_logits = pipeline.answer(run, run.student)
     students, controls = [], []
     for seed in range(run.config.seed, run.config.seed + run.config.seeds):
         students.append(pipeline.train_student(run, weights, seed))

@@ -4,14 +4,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from datasets import Dataset
-from transformers import set_seed
+from transformers import PreTrainedModel, set_seed
 
 from distill.evaluation import predict
 from distill.planning import control_recipe, finetuning_recipe, logits_file, stores_logits
-from distill.preparation import Logits, Run, student_rows
+from distill.preparation import Logits, Run, restore_units, standardise, student_rows
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, StageResult, run_recipe, stage_weights
 from pocketbert import processes
@@ -21,7 +20,6 @@ from students.building import load_student, save_student
 from students.initialization import Initialisation, initialise
 from teachers.caching import stored_logits
 from teachers.finetuning import adopt, find_finetuned, mark_finetuned
-from teachers.loading import start_at_mean
 
 STATISTICS_ROWS = 2048
 
@@ -49,18 +47,23 @@ def ready_teacher(run: Run) -> str:
             message = f"teacher fine-tuned earlier, reused from {found}"
         folder = adopt(found, run.folder) if processes.is_first() else found
         run.teacher.model.load_state_dict(load_student(folder).state_dict())
+        standardise(run.teacher.model, run.task)
     move(run.teacher.model, best_device())
     run.teacher.model.eval()
-    run.answers = predict(run.teacher.model, run.rows.evaluation, run.collator)
+    run.answers = answer(run, run.teacher.model)
     return message
+
+
+def answer(run: Run, model: PreTrainedModel) -> Logits:
+    """Return a model's logits on the evaluation split, [N, C]; a regression's in the data's units."""
+    return run.task.in_units(predict(model, run.rows.evaluation, run.collator))
 
 
 def _finetune(run: Run) -> Path:
     folder = run.folder / "teacher"
     conditions = Conditions(run.rows.labelled, run.collator, run.config.seed, "teacher", run.config.bf16)
-    if run.task.kind == "regression":
-        start_at_mean(run.teacher.model, float(np.mean(run.rows.labelled["labels"][:])))
     results = run_recipe(finetuning_recipe(run), run.teacher.model, None, conditions, folder)
+    restore_units(run.teacher.model, run.task)
     if processes.is_first():
         save_student(run.teacher.model, folder)
         run.teacher.tokenizer.save_pretrained(folder)
@@ -104,7 +107,7 @@ def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Datas
     special = tuple(run.teacher.tokenizer.all_special_ids)
     conditions = Conditions(rows, run.collator, seed, f"{role}, seed {seed}", run.config.bf16, special)
     stages = run_recipe(recipe, run.student, teacher, conditions, folder)
-    logits = predict(run.student, run.rows.evaluation, run.collator)
+    logits = answer(run, run.student)
     return Trained(seed, stage_weights(recipe, folder), stages, logits)
 
 

@@ -23,6 +23,7 @@ from pocketbert.files import fingerprint, sha256
 from students.building import build_student, load_student, usable_positions
 from students.initialization import check_method
 from students.spec import StudentSpec, parse_student
+from students.units import rescale
 from teachers.loading import Teacher, head_order, load_teacher, load_tokenizer
 from teachers.sources import locate
 
@@ -100,6 +101,7 @@ class Run:
                 config.max_length,
                 config.seed,
                 config.bf16,
+                *([self.task.mean, self.task.deviation] if self.task.kind == "regression" else []),
             ]
         )
 
@@ -128,7 +130,11 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     set_seed(config.seed)
     teacher = load_teacher(config.teacher, data.task.kind, data.task.labels, finetune=config.finetune)
     student, name, given = _student(config.student, teacher, data.task)
-    if not given:
+    if teacher.ready:
+        standardise(teacher.model, data.task)
+    if given:
+        standardise(student, data.task)
+    else:
         check_method(student, teacher.model, config.initialisation)
     check_folder(folder, config, _inputs(data, teacher, config.student))
     alignment = [
@@ -149,6 +155,18 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
         alignment=alignment,
     )
+
+
+def standardise(model: PreTrainedModel, task: Task) -> None:
+    """Let a regression that answers in the data's units answer in standard ones, in which models train."""
+    if task.kind == "regression":
+        rescale(model, 1 / task.deviation, -task.mean / task.deviation)
+
+
+def restore_units(model: PreTrainedModel, task: Task) -> None:
+    """Let a regression answer in the data's units, as whoever gets its files expects."""
+    if task.kind == "regression":
+        rescale(model, task.deviation, task.mean)
 
 
 def parse_student_or_folder(name: str) -> StudentSpec | Path:
@@ -177,9 +195,7 @@ def warnings(run: Run) -> list[str]:
     if teacher.low <= constant_answer(run.task, run.labels):
         text = f"the teacher ({teacher.value:.3f}) is not clearly better than the same answer for every row"
         if run.teacher.ready and rows >= FEW_ROWS and run.config.finetune is None:
-            raise UserError(
-                f"{text}: its head was trained for something else; add --finetune (or --no-finetune to go on)."
-            )
+            raise UserError(f"{text}: add --finetune to train it for this task, or --no-finetune to go on with it.")
         found.append(f"{text}: what the student keeps of it says little")
     return found
 
@@ -219,7 +235,7 @@ def _check_tokenizers(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizer
 
 
 def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:
-    labelled = encode(data.train, teacher.tokenizer, longest)
+    labelled = _standardised(encode(data.train, teacher.tokenizer, longest), data.task)
     training = labelled
     if data.unlabelled is not None and len(data.unlabelled):
         filler = float("nan") if data.task.kind == "regression" else IGNORED_LABEL
@@ -228,6 +244,11 @@ def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:
         training = concatenate_datasets([labelled, extra.cast(labelled.features)])
     truncated = int((np.asarray(training["length"][:]) == longest).sum())
     return Rows(labelled, training, encode(data.evaluation, teacher.tokenizer, longest), truncated)
+
+
+def _standardised(rows: Dataset, task: Task) -> Dataset:
+    targets = task.standardised(np.asarray(rows["labels"][:]))
+    return rows.remove_columns("labels").add_column("labels", targets).cast(rows.features)
 
 
 def student_rows(run: Run) -> Dataset:

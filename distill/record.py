@@ -19,7 +19,7 @@ from scipy.special import softmax
 from transformers import PreTrainedModel
 
 import pocketbert
-from distill.evaluation import Quality, difference, kept_share, predictions, quality
+from distill.evaluation import Quality, constant_answer, difference, kept_share, predictions, quality
 from distill.exporting import Exported
 from distill.pipeline import Trained
 from distill.preparation import Logits, Run
@@ -195,6 +195,7 @@ def _quality(
         "student": _against_teacher(run, student),
         "control": _against_teacher(run, controls[0].evaluation_logits) if controls else None,
         **{f"{name.replace(' ', '_')}_onnx": _against_teacher(run, file.logits) for name, file in files.items()},
+        "constant_answer": constant_answer(run.task, run.labels),
         "comparisons": compare,
         "kept": _kept(run, {"student": student} | _student_files(exported)),
     }

@@ -106,8 +106,9 @@ def main() -> None:
 
 
 def _disk_full(error: Exception) -> bool:
-    """Tell whether an error means a full disk; torch and safetensors wrap the system's own."""
-    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or "No space left on device" in str(error)
+    """Tell whether an error means a full disk; torch and safetensors have words of their own for it."""
+    words = ("No space left on device", "iostream error", "inline_container")
+    return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or any(word in str(error) for word in words)
 
 
 def _stopped(why: str) -> None:

@@ -176,7 +176,10 @@ def _train(trainer: DistillTrainer, distiller: Distiller, checkpoint: Path | Non
         if state.global_step >= trainer.args.max_steps:
             load_model(distiller, checkpoint / "model.safetensors", device=str(distiller.student.device))
             return state
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    finally:
+        trainer.close()
     return trainer.state
 
 

@@ -69,7 +69,12 @@ class DistillTrainer(Trainer):
         self._begin = time.perf_counter()
         self._before: float | None = None
         self.remove_callback(PrinterCallback)
-        self.add_callback(StageProgress(title))
+        self._progress = StageProgress(title)
+        self.add_callback(self._progress)
+
+    def close(self) -> None:
+        """Close the bar of a training that ended early, so that what is said next has a line of its own."""
+        self._progress.close()
 
     def compute_loss(
         self,
@@ -172,6 +177,10 @@ class StageProgress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Close the bar."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the bar, if one is open."""
         if self._bar is not None:
             self._bar.close()
 

@@ -1,6 +1,7 @@
 """Several processes of one run (torchrun, accelerate launch): all train, the first alone writes and speaks."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -53,7 +54,12 @@ def wait() -> None:
     if count() > 1:
         from torch import distributed  # noqa: PLC0415
 
-        distributed.barrier()
+        try:
+            distributed.barrier()
+        except RuntimeError:  # the first has stopped, and has said why
+            if is_first():
+                raise
+            sys.exit(2)
 
 
 @contextmanager

@@ -16,7 +16,9 @@ def check_model_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}. Give one that holds config.json and model.safetensors.")
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} has no config.json: it is not a Hugging Face model folder.")
+        raise UserError(
+            f"{folder} has no config.json: it is no Hugging Face model folder; save_pretrained(folder) makes one."
+        )
     if any(folder.glob("*.safetensors")):
         return
     pickles = sorted(file.name for pattern in PICKLED for file in folder.glob(pattern))
@@ -25,4 +27,4 @@ def check_model_folder(folder: Path) -> None:
             f"{folder} has only pickled weights ({pickles[0]}), which can run code when loaded: convert them once "
             "in a place you trust with model.save_pretrained(folder), which writes safetensors."
         )
-    raise UserError(f"{folder} has no weights (no *.safetensors file).")
+    raise UserError(f"{folder} has no weights (no *.safetensors file): save_pretrained(folder) writes them.")

@@ -34,8 +34,3 @@ def quantize(weight: npt.NDArray[np.float32], axis: int, largest: int = FULL_RAN
     scale = (np.abs(weight).max(axis=axis, keepdims=True) / largest).astype(np.float32)
     scale[scale == 0] = 1.0
     return Quantized(np.clip(np.rint(weight / scale), -largest, largest).astype(np.int8), scale)
-
-
-def dequantize(quantized: Quantized) -> npt.NDArray[np.float32]:
-    """Return the float32 weight that a quantised one stands for."""
-    return (quantized.values * quantized.scale).astype(np.float32)

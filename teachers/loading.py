@@ -189,15 +189,5 @@ def _set_labels(model: PreTrainedModel, kind: Kind, labels: Sequence[str]) -> No
         model.config.label2id = {label: index for index, label in enumerate(labels)}
 
 
-def start_at_mean(model: PreTrainedModel, mean: float) -> None:
-    """Set the bias of a regression's new output, so that training need not first find the targets' mean.
-
-    An output that was trained before (its bias is not 0) stays as it is.
-    """
-    outputs = [part for part in model.modules() if isinstance(part, torch.nn.Linear) and part.out_features == 1]
-    if outputs and outputs[-1].bias is not None and not outputs[-1].bias.any():
-        torch.nn.init.constant_(outputs[-1].bias, mean)
-
-
 def _weights_checksum(folder: Path) -> str:
     return ",".join(sha256(file) for file in sorted(folder.glob("*.safetensors")))

@@ -30,6 +30,8 @@ def locate(name: str) -> Path:
         package = entry.source.removeprefix("package:")
         folder = _package_folder(package, name) if package != entry.source else _hub_folder(entry.source)
         return _checked(folder, entry)
+    if not name.strip():
+        raise UserError(f"no teacher named: take one of {', '.join(TEACHERS)}, a folder or a Hub id.")
     path = Path(name).expanduser()
     if path.is_dir():
         return _checked(path, None)
@@ -37,6 +39,8 @@ def locate(name: str) -> Path:
         raise UserError(
             f"--teacher {name} is a file; give the folder that holds it (with config.json and a tokenizer)."
         )
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise UserError(f"no such folder: {name}. A teacher is a name ({', '.join(TEACHERS)}), a folder or a Hub id.")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
         raise unknown("teacher", name, TEACHERS, "A local folder or a Hub id (owner/model) works too.")
     return _checked(_hub_folder(name), None)

@@ -16,6 +16,7 @@ from pocketbert.errors import UserError
 
 ROWS_PER_CHUNK = 50_000
 MOST_LABELS = 200
+OTHER_DELIMITERS = (";", "\t", ",", "|")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)")
 
 
@@ -73,6 +74,11 @@ def _header(path: Path, records: Iterator[tuple[int, list[str]]]) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UserError(f"{path} has the column {twice[0]!r} twice: give every column a name of its own.")
+    other = next((sign for sign in OTHER_DELIMITERS if sign in names[0]), None)
+    if len(names) == 1 and other is not None:
+        raise UserError(
+            f"{path} has one column, {names[0]!r}: are its fields divided by {other!r}? .csv takes commas, .tsv tabs."
+        )
     _require_names(path, names, [name for name in names if NUMBER.fullmatch(name)])
     return names
 

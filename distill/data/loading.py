@@ -76,8 +76,15 @@ def load_task(
         messages.append(f"{len(train):,} labelled rows kept, {len(rest):,} made unlabelled.")
         extra = joined_splits([rest, extra]) if extra else rest
     extra = _without(extra, evaluation, "evaluation", messages)
-    task = Task(origin.name, coding.kind, columns.texts, columns.label, coding.names, chosen_metric)
+    units = _units(train) if coding.kind == "regression" else (0.0, 1.0)
+    task = Task(origin.name, coding.kind, columns.texts, columns.label, coding.names, chosen_metric, *units)
     return _assemble(task, train, evaluation, extra, messages)
+
+
+def _units(train: Split) -> tuple[float, float]:
+    """Return mean and standard deviation of the targets (1 where they are all the same)."""
+    targets = train.data[LABEL].to_numpy().astype(np.float64)
+    return float(targets.mean()), float(targets.std()) or 1.0
 
 
 def _assemble(task: Task, train: Split, evaluation: Split, extra: Split | None, messages: list[str]) -> TaskData:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from datasets import Dataset
+from numpy.typing import NDArray
 
 from distill.metrics import Kind
 
+Values = NDArray[np.floating[Any]]
 TEXT, TEXT_PAIR, LABEL = "text", "text_pair", "label"
 
 
@@ -21,6 +24,7 @@ class Task:
         label_column: the source's label column.
         labels: class names in the order of their ids; () for regression.
         metric: a name in `METRICS`.
+        mean, deviation: of a regression's training targets; models train on (target - mean) / deviation.
     """
 
     name: str
@@ -29,6 +33,8 @@ class Task:
     label_column: str
     labels: tuple[str, ...]
     metric: str
+    mean: float = 0.0
+    deviation: float = 1.0
 
     @property
     def pairs(self) -> bool:
@@ -39,6 +45,14 @@ class Task:
     def outputs(self) -> int:
         """Number of outputs of a head: the classes, or 1 for regression."""
         return len(self.labels) or 1
+
+    def in_units(self, values: Values) -> Values:
+        """Return what a model of standardised targets answers in the data's own units; classes as they are."""
+        return values if self.kind == "classification" else values * self.deviation + self.mean
+
+    def standardised(self, targets: Values) -> Values:
+        """Return targets as models train on them; classes as they are."""
+        return targets if self.kind == "classification" else (targets - self.mean) / self.deviation
 
     def as_dict(self) -> dict[str, Any]:
         """Return the task as JSON holds it."""

@@ -69,6 +69,18 @@ def test_a_teacher_at_zero_gives_no_share():
     assert title == "scores 87.6 where the teacher scores 0.0 at 5.1x the speed and 1/9 of the size"
 
 
+def test_a_teacher_no_better_than_one_answer_for_all_gives_no_share():
+    run = classification_run()
+    run["quality"]["teacher"]["low"] = 0.88
+    run["quality"]["constant_answer"] = 0.879
+    assert headline(run).title.startswith("keeps 97.2 %")
+    run["quality"]["constant_answer"] = 0.88
+    assert headline(run).title == (
+        "scores 87.6 where the teacher scores 90.1, not clearly better than one answer for every row "
+        "at 5.1x the speed and 1/9 of the size"
+    )
+
+
 def test_speed_is_quoted_at_the_length_nearest_to_32():
     run = classification_run()
     run["latency"]["rows"] = [row for row in run["latency"]["rows"] if row["length"] != 32]

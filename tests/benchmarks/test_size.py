@@ -1,12 +1,9 @@
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
 from transformers import BertConfig, BertForSequenceClassification
 
-from benchmarks.size import Sizes, bytes_by_kind, sizes
-from pocketbert.errors import UserError
+from benchmarks.size import Sizes, sizes
 
 
 def bert(layers: int, hidden: int, feed_forward: int, heads: int) -> BertForSequenceClassification:
@@ -36,18 +33,3 @@ def test_a_shared_table_counts_once() -> None:
     first, second = nn.Embedding(10, 4), nn.Embedding(10, 4)
     second.weight = first.weight
     assert sizes(nn.ModuleList([first, second, nn.Linear(4, 2)])) == Sizes(parameters=50, embeddings=40)
-
-
-def test_files_by_kind(tmp_path: Path) -> None:
-    files = {"model.safetensors": 5, "model.onnx": 7, "model-int8.onnx": 3, "tokenizer.json": 2, "vocab.txt": 4}
-    files |= {"tokenizer_config.json": 1, "config.json": 6, "README.md": 9}
-    for name, size in files.items():
-        (tmp_path / name).write_bytes(b"x" * size)
-    (tmp_path / "checkpoints").mkdir()
-    expected = {"weights": 5, "onnx": 7, "onnx int8": 3, "tokenizer": 7, "configuration": 6, "other": 9}
-    assert bytes_by_kind(tmp_path) == expected
-
-
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no such folder"):
-        bytes_by_kind(tmp_path / "none")

@@ -1,6 +1,7 @@
 """The whole command at smoke size, with a small teacher and data made here."""
 
 import contextlib
+import errno
 import io
 import json
 import os
@@ -229,6 +230,31 @@ def test_regression_on_pairs(files, tmp_path):
     assert set(record["quality"]["student"]["metrics"]) == {"pearson", "spearman"}
 
 
+def test_a_regression_does_not_depend_on_the_units_of_its_targets(files, tmp_path):
+    """The same scores times 1000 plus 7: the same student, answering in those units, in every file."""
+    shutil.copytree(files / "values", tmp_path / "data")
+    for split in ("train", "dev"):
+        lines = (tmp_path / "data" / f"{split}.tsv").read_text().splitlines()
+        cells = [line.split("\t") for line in lines[1:]]
+        moved = ["\t".join([*texts, str(1000 * float(score) + 7)]) for *texts, score in cells]
+        (tmp_path / "data" / f"{split}.tsv").write_text("\n".join([lines[0], *moved]) + "\n")
+    answers, ids = {}, [[2, 4, 9, 3, 5, 20, 3]]
+    for name, folder in (("small", files / "values"), ("large", tmp_path / "data")):
+        options = ("--data", str(folder), "--regression", "--set", "training.epochs=1", "--teacher-set", "max_steps=30")
+        result = _run(files, tmp_path / name, *options, data="values")
+        assert result.returncode == 0, result.stdout + result.stderr
+        for role in ("teacher", "student"):
+            model = AutoModelForSequenceClassification.from_pretrained(tmp_path / name / role).eval()
+            answers[name, role] = model(torch.tensor(ids)).logits.item()
+        record = json.loads((tmp_path / name / "run.json").read_text())
+        answers[name, "quality"] = record["quality"]["student"]["value"]
+        answers[name, "example"] = float(record["disagreements"][0]["teacher"])
+        assert record["artefacts"][2]["parity"]["max_logit_difference"] < 1e-2
+    for role in ("teacher", "student", "example"):
+        assert answers["large", role] == pytest.approx(1000 * answers["small", role] + 7, rel=0.01)
+    assert answers["large", "quality"] == pytest.approx(answers["small", "quality"], abs=0.02)
+
+
 def test_unlabelled_rows_are_learnt_from(files, tmp_path):
     result = _run(files, tmp_path / "run", "--labelled-rows", "40", "--control", "--set", "training.epochs=1")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -348,6 +374,7 @@ def test_a_mistake_of_several_processes_is_told_once(files, tmp_path):
     done = subprocess.run(command, env=_environment(), capture_output=True, text=True, check=False)
     assert done.returncode != 0
     assert done.stderr.count("error: unknown metric") == 1
+    assert done.stderr.count("Traceback") <= 1  # the launcher's own
 
 
 def test_a_sharded_launch_is_refused(files, tmp_path, monkeypatch):
@@ -355,3 +382,25 @@ def test_a_sharded_launch_is_refused(files, tmp_path, monkeypatch):
     result = _run(files, tmp_path / "run")
     assert result.returncode == 2
     assert "FSDP and DeepSpeed are not supported" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), True),
+        (RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 59015872 vs 59015764"), True),
+        (RuntimeError("basic_ios::clear: iostream error"), True),
+        (RuntimeError("shapes differ"), False),
+    ],
+)
+def test_a_full_disk_is_known_by_all_its_words(error, full):
+    assert run._disk_full(error) is full
+
+
+def test_layers_that_start_at_random_are_said(files, tmp_path):
+    out = tmp_path / "run"
+    result = _run(
+        files, out, "--initialisation", "pca", "--set", "training.max_steps=1", "--teacher-set", "max_steps=1"
+    )
+    assert "warning: the student's layers start at random" in result.stdout
+    assert any("start at random" in text for text in json.loads((out / "run.json").read_text())["warnings"])

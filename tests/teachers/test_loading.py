@@ -8,7 +8,7 @@ from transformers import BertModel, PreTrainedTokenizerFast
 from pocketbert.errors import UserError
 from teachers.caching import stored_logits
 from teachers.finetuning import adopt, find_finetuned, mark_finetuned
-from teachers.loading import load_teacher, start_at_mean
+from teachers.loading import load_teacher
 
 
 @pytest.fixture
@@ -80,14 +80,6 @@ def test_a_regression_head(save):
     teacher = load_teacher(str(save(labels=1)), "regression", [])
     assert teacher.ready
     assert teacher.model.config.problem_type == "regression"
-
-
-def test_a_new_regression_starts_at_the_mean_and_a_trained_one_stays(bert):
-    model = bert(labels=1)
-    start_at_mean(model, 2.5)
-    assert model.classifier.bias.tolist() == [2.5]
-    start_at_mean(model, 1.0)
-    assert model.classifier.bias.tolist() == [2.5]
 
 
 def test_weights_of_an_encoder_that_lack_layers_are_refused(save, bert):

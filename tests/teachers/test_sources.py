@@ -22,6 +22,17 @@ def test_near_matches_for_an_unknown_name():
         locate("bert-bas")
 
 
+@pytest.mark.parametrize("name", ["./nothing/here", "/nothing/here", "some/where/else"])
+def test_a_path_that_is_not_there_is_called_so(name):
+    with pytest.raises(UserError, match=f"no such folder: {name}"):
+        locate(name)
+
+
+def test_an_empty_name(tmp_path):
+    with pytest.raises(UserError, match="no teacher named"):
+        locate("")
+
+
 def test_a_file_is_not_a_folder(tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(b"")

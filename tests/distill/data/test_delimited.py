@@ -44,6 +44,7 @@ def test_rows_of_several_chunks_keep_their_order(tmp_path):
         (["text\ttext", "a\tb"], "the column 'text' twice"),
         (["a good film\t1", "a bad one\t0"], "first line .a good film, 1. looks like a row, since '1' is a value"),
         (["a film\tgood", "one\tbad", "two\tgood", "three\tgood"], "looks like a row, since 'good'"),
+        (["text;label", "a film;1"], "one column, 'text;label': are its fields divided by ';'"),
         (["text\tlabel", "a\t1", "b"], "line 3: 1 fields where the header has 2"),
         (["text\tlabel", "a\t1\textra"], "line 2: 3 fields where the header has 2"),
     ],
