@@ -59,12 +59,17 @@ def distil(
     rounds: Annotated[int, _text("Interleaved rounds when measuring.")] = 12,
 ) -> None:
     """Distil a teacher into a student, export it to ONNX, measure it, and write report.html."""
-    # Imported here because they take seconds, which --help should not, nor a teacher that is not there.
+    # Imported here because they take seconds, which --help should not, nor what is not there.
     try:
         if not print_recipe:
+            from distill.data.origins import check_origin  # noqa: PLC0415
+            from students.spec import parse_student  # noqa: PLC0415
             from teachers.sources import locate  # noqa: PLC0415
 
             locate(teacher)
+            if not Path(student).is_dir():
+                parse_student(student)
+            check_origin(data)
         from distill.assembly import Request, carry_out  # noqa: PLC0415
         from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415
     except KeyboardInterrupt:

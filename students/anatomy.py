@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from pocketbert.errors import DoesNotFit
+from students.architecture import FAMILIES
 
 
 @dataclass(frozen=True)
@@ -203,5 +204,3 @@ _READERS: dict[str, Callable[[PreTrainedModel], Anatomy]] = {
     "electra": _bert_like,
     "distilbert": _distilbert,
 }
-FAMILIES = tuple(_READERS)
-"""Families whose models can be taken apart, and so cut, copied and written to ONNX directly."""

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, fields
 
 from pocketbert.errors import UserError, unknown
-from students.anatomy import FAMILIES
+
+FAMILIES = ("bert", "roberta", "electra", "distilbert")
+"""Families whose models can be taken apart (`students.anatomy`), and so cut, copied and written to ONNX directly."""
 
 AUTO = "auto"
 SIZES = ("layers", "hidden", "heads", "feed_forward")

@@ -18,8 +18,7 @@ from transformers import (
 
 from pocketbert.errors import UserError
 from pocketbert.weights import check_model_folder
-from students.anatomy import FAMILIES
-from students.architecture import AUTO, StudentSpec
+from students.architecture import AUTO, FAMILIES, StudentSpec
 
 _AUTO: Any = AutoModelForSequenceClassification  # its methods are untyped
 _CONFIGS: dict[str, type[PreTrainedConfig]] = {

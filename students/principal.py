@@ -7,7 +7,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from pocketbert.errors import DoesNotFit
-from students.anatomy import FAMILIES, anatomy
+from students.anatomy import anatomy
+from students.architecture import FAMILIES
 from students.selection import covariance
 from students.tables import tables_for
 

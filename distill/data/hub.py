@@ -25,6 +25,17 @@ def looks_like_hub_id(source: str) -> bool:
     return HUB_ID.fullmatch(source) is not None
 
 
+def check_in_reach(source: str) -> None:
+    """Check that the Hub answers, or that its cache on this machine has the dataset.
+
+    Raises:
+        UserError: neither.
+    """
+    if not hub_reachable():
+        with _offline(wanted=True), _quiet():
+            _load(source, online=False)
+
+
 def open_hub(source: str) -> Source:
     """Load a Hub dataset, from the Hub or from its cache on this machine.
 

@@ -7,17 +7,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
-from distill.data.apidocs import APIDOCS, ROWS_PER_CLASS, build_apidocs
+from distill.data.apidocs import ROWS_PER_CLASS, build_apidocs
 from distill.data.columns import Columns, find_columns, require_columns
 from distill.data.folders import Source, missing_path, open_path
 from distill.data.formats import READERS, read_table, read_txt
-from distill.data.hub import looks_like_hub_id, open_hub
+from distill.data.hub import open_hub
 from distill.data.labelled import keep_labelled
 from distill.data.labels import LabelCoding, decide_coding
+from distill.data.origins import origin_of
 from distill.data.splits import Split, joined_splits, make_split, split_off
 from distill.data.tasks import LABEL, Task, TaskData
 from distill.metrics import choose_metric, find_metric
-from pocketbert.errors import DoesNotFit, UserError, unknown
+from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint
 
 logger = logging.getLogger(__name__)
@@ -113,27 +114,10 @@ def _check_arguments(metric: str | None, *counts: int | None) -> None:
 
 
 def _open(source: str, cache_dir: Path | None, rows_per_class: int) -> Source:
-    if source == APIDOCS:
+    origin = origin_of(source)
+    if origin == "embedded":
         return build_apidocs(cache_dir, rows_per_class)
-    if not source.strip():
-        raise UserError(f"no data named: take {APIDOCS}, a folder, a file or a Hub id such as glue/sst2.")
-    path = Path(source).expanduser()
-    if _exists(path):
-        return open_path(path)
-    inside_a_folder = "/" in source and path.parent.is_dir()
-    if inside_a_folder or not looks_like_hub_id(source) or path.suffix.lower() in READERS:
-        raise missing_path(path)
-    near = unknown("data", source, [APIDOCS])
-    if "did you mean" in str(near):
-        raise near
-    return open_hub(source)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError as error:  # a name longer than the file system takes, for one
-        raise UserError(f"--data {str(path)[:60]}…: {error.strerror}.") from None
+    return open_path(Path(source).expanduser()) if origin == "path" else open_hub(source)
 
 
 def _describe_coding(coding: LabelCoding) -> str:

@@ -6,7 +6,8 @@ import onnx
 from torch import nn
 from transformers import PreTrainedModel
 
-from students.anatomy import FAMILIES, Layer, anatomy
+from students.anatomy import Layer, anatomy
+from students.architecture import FAMILIES
 from students.exporting.graph import Graph
 from students.exporting.precision import ACTIVATIONS, Float32, Precision, activation, array
 

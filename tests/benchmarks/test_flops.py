@@ -1,7 +1,8 @@
 import pytest
 
 from benchmarks.flops import counted_flops, flops, layer_flops
-from students.anatomy import FAMILIES, anatomy
+from students.anatomy import anatomy
+from students.architecture import FAMILIES
 from tests.benchmarks.test_size import bert
 from tests.students.exporting import family_config, random_model
 

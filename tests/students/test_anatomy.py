@@ -3,7 +3,8 @@ import torch
 from transformers import AlbertConfig, AutoModel, AutoModelForSequenceClassification, MobileBertConfig
 
 from pocketbert.errors import DoesNotFit
-from students.anatomy import FAMILIES, anatomy
+from students.anatomy import _READERS, anatomy
+from students.architecture import FAMILIES
 from tests.students.models import FEED_FORWARD, HEADS, HIDDEN, LAYERS, classifier, config_of
 
 
@@ -54,3 +55,7 @@ def test_other_families_are_refused_by_name(config):
         model = AutoModelForSequenceClassification.from_config(config)
     with pytest.raises(DoesNotFit, match=config.model_type):
         anatomy(model)
+
+
+def test_every_family_of_the_list_can_be_taken_apart_and_no_other_is_claimed():
+    assert set(FAMILIES) == set(_READERS)

@@ -12,7 +12,8 @@ from transformers import (
 )
 
 from pocketbert.errors import UserError
-from students.anatomy import FAMILIES, anatomy
+from students.anatomy import anatomy
+from students.architecture import FAMILIES
 from students.building import build_student, load_student, save_student, student_config, usable_positions
 from students.catalogue import STUDENTS
 from students.spec import parse_student

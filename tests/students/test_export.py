@@ -13,7 +13,8 @@ from transformers import BertConfig, BertForSequenceClassification, BertForToken
 from pocketbert import __version__
 from pocketbert.errors import UserError
 from students import export
-from students.anatomy import FAMILIES, anatomy
+from students.anatomy import anatomy
+from students.architecture import FAMILIES
 from students.export import export_fp32, export_int8, parity, run_onnx
 from students.exporting import graph
 from students.exporting.fallback import quantize_graph

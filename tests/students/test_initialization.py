@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from pocketbert.errors import DoesNotFit, UserError
-from students.anatomy import FAMILIES, anatomy
+from students.anatomy import anatomy
+from students.architecture import FAMILIES
 from students.building import build_student
 from students.initialization import initialise
 from students.spec import parse_student
