@@ -51,6 +51,7 @@ def run_row(run: Mapping[str, Any]) -> dict[str, str]:
         "student int8 ms": _milliseconds(run, "student int8"),
         "seeds": str(len(run["seeds"])),
         "machine": f"{environment['processor']}, {environment['cores']} cores",
+        "commit": str(environment.get("commit") or ""),
         "latency threads": str(dig(run, "latency", "threads")),
         "command": str(run["command"]),
     }

@@ -71,6 +71,7 @@ def carry_out(request: Request, console: Console) -> Path | None:
     processes.join()
     config = _config(request)
     folder = request.out or _default_folder(config)
+    environment = record.environment()
     run = preparation.prepare(config, folder)
     processes.wait()  # until all have looked at the folder that the first claims now
     continued = (folder / CONFIG_FILE).exists()
@@ -112,6 +113,7 @@ def carry_out(request: Request, console: Console) -> Path | None:
         run, start=start, students=students, controls=controls, start_logits=start_logits,
         exported=exported, latency=latency, notes=notes, warnings=warnings, models=_models(run),
         seconds=time.time() - psutil.Process().create_time(), continued=continued,
+        environment=environment,
     )  # fmt: skip
     write_json(folder / "run.json", document)
     report = write_report(document, folder)

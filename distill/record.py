@@ -72,10 +72,12 @@ def assemble(
     models: Mapping[str, Mapping[str, Any]],
     seconds: float,
     continued: bool,
+    environment: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Return the document of run.json.
 
-    `wall_seconds` is of the last call of the command; `continued` tells whether there were others before it.
+    `environment` is of the run's begin, since its code may be changed on disk while it runs; `wall_seconds` is of the
+    last call of the command; `continued` tells whether there were others before it.
     """
     return {
         "schema": SCHEMA,
@@ -83,7 +85,7 @@ def assemble(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(seconds, 1),
         "continued": continued,
-        "environment": environment(),
+        "environment": dict(environment),
         "config": run.config.model_dump(mode="json", exclude={"recipe"}),
         "recipe": run.config.recipe.model_dump(mode="json"),
         "data": _data(run),
