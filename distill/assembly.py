@@ -87,8 +87,8 @@ def carry_out(request: Request, console: Console) -> Path | None:
     console.print(f"student's start: {start.method} — {start.description}")
     if start.method in RANDOM_STARTS:
         warnings.append(
-            "the student's layers start at random, since nothing fits that could be cut out of this teacher: it needs "
-            "far more text and steps than a student that is (a width, heads and feed-forward of the teacher's at most)"
+            f"the student's layers start at random ({start.method}), so it needs far more text and steps than one that "
+            "is cut out of its teacher (README: which students are)"
         )
         console.print(f"warning: {warnings[-1]}")
     students, controls, start_logits = _train(run)

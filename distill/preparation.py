@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from distill.config import RunConfig, check_folder
-from distill.data.apidocs import APIDOCS
 from distill.data.encoding import PaddingCollator, encode
 from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
@@ -22,10 +21,9 @@ from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint, sha256
 from students.building import build_student, load_student, usable_positions
 from students.initialization import check_method
-from students.spec import StudentSpec, parse_student
+from students.spec import StudentSpec, parse_student_or_folder
 from students.units import rescale
 from teachers.loading import Teacher, head_order, load_teacher, load_tokenizer
-from teachers.sources import locate
 
 FEW_ROWS = 100
 Logits = NDArray[np.floating[Any]]
@@ -112,10 +110,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     Raises:
         UserError: whatever is wrong with any of them, before any long work.
     """
-    parse_student_or_folder(config.student)
     check_folder(folder, config)
-    if config.data == APIDOCS:
-        locate(config.teacher)  # building the embedded task takes a minute that a mistyped teacher need not wait for
     data = load_task(
         config.data,
         metric=config.metric,
@@ -136,7 +131,8 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         standardise(student, data.task)
     else:
         check_method(student, teacher.model, config.initialisation)
-    check_folder(folder, config, _inputs(data, teacher, config.student))
+    inputs = _inputs(data, teacher, config.student)
+    check_folder(folder, config, inputs)
     alignment = [
         f"{stage.name}: {objective.describe()}"  # type: ignore[operator]  # mypy: ModuleDict values are Modules
         for stage in config.recipe.stages
@@ -151,7 +147,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         student_name=name,
         given_weights=given,
         rows=_encode(data, teacher, min(config.max_length, longest_input(student, teacher.model))),
-        inputs=_inputs(data, teacher, config.student),
+        inputs=inputs,
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
         alignment=alignment,
     )
@@ -167,11 +163,6 @@ def restore_units(model: PreTrainedModel, task: Task) -> None:
     """Let a regression answer in the data's units, as whoever gets its files expects."""
     if task.kind == "regression":
         rescale(model, task.deviation, task.mean)
-
-
-def parse_student_or_folder(name: str) -> StudentSpec | Path:
-    """Return a folder with a trained student, or the specification that a name stands for."""
-    return Path(name) if name.strip() and Path(name).is_dir() else parse_student(name)
 
 
 def longest_input(*models: PreTrainedModel) -> int:
@@ -247,6 +238,8 @@ def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:
 
 
 def _standardised(rows: Dataset, task: Task) -> Dataset:
+    if task.kind == "classification":
+        return rows
     targets = task.standardised(np.asarray(rows["labels"][:]))
     return rows.remove_columns("labels").add_column("labels", targets).cast(rows.features)
 

@@ -62,16 +62,15 @@ def distil(
     # Imported here because they take seconds, which --help should not, nor what is not there.
     try:
         if not print_recipe:
-            from distill.data.origins import check_origin  # noqa: PLC0415
-            from students.spec import parse_student  # noqa: PLC0415
-            from teachers.sources import locate  # noqa: PLC0415
+            from distill.data.origins import check_origin  # noqa: PLC0415  (datasets is slow to import)
+            from students.spec import parse_student_or_folder  # noqa: PLC0415  (with the two beside it)
+            from teachers.sources import locate  # noqa: PLC0415  (huggingface_hub is)
 
             locate(teacher)
-            if not Path(student).is_dir():
-                parse_student(student)
+            parse_student_or_folder(student)
             check_origin(data)
-        from distill.assembly import Request, carry_out  # noqa: PLC0415
-        from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415
+        from distill.assembly import Request, carry_out  # noqa: PLC0415  (torch and transformers are)
+        from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415  (torch, through the objectives)
     except KeyboardInterrupt:
         _stopped("interrupted")
         raise typer.Exit(130) from None
@@ -112,7 +111,7 @@ def main() -> None:
 
 def _disk_full(error: Exception) -> bool:
     """Tell whether an error means a full disk; torch and safetensors have words of their own for it."""
-    words = ("No space left on device", "iostream error", "inline_container")
+    words = ("No space left on device", "iostream error", "unexpected pos")
     return (isinstance(error, OSError) and error.errno == errno.ENOSPC) or any(word in str(error) for word in words)
 
 

@@ -34,9 +34,8 @@ def join() -> None:
             "accelerate launch --multi_gpu (each process holds the whole model)."
         )
     if count() > 1:
-        # Imported here because they take seconds, and whoever only speaks needs neither.
-        import torch  # noqa: PLC0415
-        from accelerate import PartialState  # noqa: PLC0415
+        import torch  # noqa: PLC0415  (seconds, which --help and error lines need not wait for)
+        from accelerate import PartialState  # noqa: PLC0415  (the same)
 
         PartialState(cpu=not torch.accelerator.is_available(), timeout=PATIENCE)
 
@@ -44,7 +43,7 @@ def join() -> None:
 def leave() -> None:
     """Part from the other processes; none may wait for another after this."""
     if count() > 1:
-        from torch import distributed  # noqa: PLC0415
+        from torch import distributed  # noqa: PLC0415  (as in `join`)
 
         distributed.destroy_process_group()
 
@@ -52,11 +51,11 @@ def leave() -> None:
 def wait() -> None:
     """Return when every process has come here."""
     if count() > 1:
-        from torch import distributed  # noqa: PLC0415
+        from torch import distributed  # noqa: PLC0415  (as in `join`)
 
         try:
             distributed.barrier()
-        except RuntimeError:  # the first has stopped, and has said why
+        except RuntimeError:  # another has stopped: the first says why, or else the launcher
             if is_first():
                 raise
             sys.exit(2)

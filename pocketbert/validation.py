@@ -10,7 +10,7 @@ from pocketbert.errors import UserError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def validated(model: type[Model], document: Any, where: str = "") -> Model:  # noqa: ANN401
+def validated(model: type[Model], document: Any, where: str = "") -> Model:  # noqa: ANN401  (what YAML or options hold)
     """Validate a document.
 
     Args:

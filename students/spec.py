@@ -1,6 +1,7 @@
 """A student from what a user writes: a name, sizes, or a name with changes."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from pocketbert.errors import UserError, unknown
@@ -29,6 +30,11 @@ def parse_student(text: str) -> StudentSpec:
     base = STUDENTS[parts[0]]
     changes = _fields(parts[1:], text)
     return replace(base, name=text, description=f"{base.name}, changed", **changes) if changes else base
+
+
+def parse_student_or_folder(text: str) -> StudentSpec | Path:
+    """Return the folder with a trained student that a text names, or else what `parse_student` says."""
+    return Path(text) if text.strip() and Path(text).is_dir() else parse_student(text)
 
 
 def _fields(parts: list[str], text: str) -> dict[str, Any]:

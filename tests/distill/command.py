@@ -1,0 +1,60 @@
+"""The whole command at smoke size, in this process or in one of its own."""
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from distill import run
+
+ROOT = Path(__file__).parents[2]
+QUICK = [
+    *("--set", "training.batch_size=8", "--set", "training.min_steps=0", "--teacher-set", "batch_size=8"),
+    *("--rounds", "1", "--latency-length", "8"),
+]
+STUDENT = "layers=2,hidden=16,heads=2,feed_forward=32"
+
+
+def arguments_of(files, out, *options, data="labels"):
+    return [
+        "--teacher", str(files / "teacher"), "--student", STUDENT, "--data", str(files / data), "--out", str(out),
+        *QUICK, *options,
+    ]  # fmt: skip
+
+
+def environment():
+    return os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+
+
+@dataclass
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_command(*arguments, **options):
+    """Run the command in this process, as `python -m distill.run` would."""
+    output, errors, code = io.StringIO(), io.StringIO(), 0
+    argv, console = sys.argv, run.console
+    sys.argv = ["distill.run", *arguments_of(*arguments, **options)]
+    run.console = Console(file=output, width=200)
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            run.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    finally:
+        sys.argv, run.console = argv, console
+    return Result(code, output.getvalue(), errors.getvalue())
+
+
+def start_command(*arguments, **options):
+    """Start the command in a process of its own."""
+    command = [sys.executable, "-m", "distill.run", *arguments_of(*arguments, **options)]
+    return subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

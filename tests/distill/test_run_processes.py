@@ -1,0 +1,49 @@
+"""The command started by torchrun."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.distill.command import arguments_of, environment, run_command
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+def test_two_processes_with_half_the_batch_end_where_one_ends(files, tmp_path):
+    options = ["--set", "training.dropout=0", "--set", "stages.task.noise=null", "--set", "training.epochs=2"]
+    options += ["--teacher-set", "dropout=0", "--teacher-set", "max_steps=20", "--initialisation", "random"]
+    ends = []
+    for processes in (1, 2):
+        out, size = tmp_path / str(processes), 8 // processes
+        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] * (processes - 1)
+        sizes = ["--set", f"training.batch_size={size}", "--teacher-set", f"batch_size={size}"]
+        command = [sys.executable, *launcher, "-m", "distill.run", *arguments_of(files, out, *options, *sizes)]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("report:") == 1
+        record = json.loads((out / "run.json").read_text())
+        assert record["environment"]["processes"] == processes
+        assert record["seeds"][0]["stages"][0]["steps"] == 40
+        ends.append(out)
+    for name in ("teacher/model.safetensors", "student/model.safetensors"):
+        one, two = (load_file(out / name) for out in ends)
+        assert max((one[key] - two[key]).abs().max().item() for key in one) < 1e-4
+
+
+def test_a_mistake_of_several_processes_is_told_once(files, tmp_path):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "distill.run", *arguments_of(files, tmp_path / "run", "--metric", "rouge")]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert done.stderr.count("error: unknown metric") == 1
+    assert done.stderr.count("Traceback") <= 1  # the launcher's own
+
+
+def test_a_sharded_launch_is_refused(files, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    result = run_command(files, tmp_path / "run")
+    assert result.returncode == 2
+    assert "FSDP and DeepSpeed are not supported" in result.stderr
