@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from benchmarks.recorded_commands import without_root
 from benchmarks.report_facts import dig, file_bytes, median_ms
 from pocketbert import command
 from pocketbert.errors import UserError
@@ -20,12 +21,16 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def collect(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
     results: Annotated[Path, typer.Option(help="CSV file to write.")],
+    root: Annotated[Path | None, typer.Option(help="Folder of the data, written as DATA in the commands.")] = None,
 ) -> None:
     """Write the main numbers of finished runs to a CSV file."""
     missing = [run for run in runs if not (run / "run.json").is_file()]
     if missing:
         raise UserError(f"{missing[0]} holds no run.json: name folders of finished runs.")
     rows = [run_row(read_json(run / "run.json")) for run in runs]
+    if root:
+        for row in rows:
+            row["command"] = without_root(row["command"], root)
     results.parent.mkdir(parents=True, exist_ok=True)
     with results.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
@@ -45,10 +50,16 @@ def run_row(run: Mapping[str, Any]) -> dict[str, str]:
         "distilled": _score(run, "student"),
         "control": _score(run, "control"),
         "int8": _score(run, "student_int8_onnx"),
+        "kept %": _interval(run, ("kept", "student"), "share", "{:.1f}"),
+        "distilled - control": _interval(run, ("comparisons", "student_minus_control"), "difference", "{:+.1f}"),
+        "int8 - distilled": _interval(run, ("comparisons", "int8_minus_student"), "difference", "{:+.1f}"),
         "teacher fp32 MB": _megabytes(run, "teacher fp32"),
+        "student fp32 MB": _megabytes(run, "student fp32"),
         "student int8 MB": _megabytes(run, "student int8"),
         "teacher fp32 ms": _milliseconds(run, "teacher fp32"),
         "student int8 ms": _milliseconds(run, "student int8"),
+        "steps": str(sum(stage["steps"] for stage in run["seeds"][0]["stages"])),
+        "minutes": f"{run['wall_seconds'] / 60:.1f}",
         "seeds": str(len(run["seeds"])),
         "machine": f"{environment['processor']}, {environment['cores']} cores",
         "commit": str(environment.get("commit") or ""),
@@ -58,8 +69,15 @@ def run_row(run: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _score(run: Mapping[str, Any], who: str) -> str:
-    value, low, high = (dig(run, "quality", who, part) for part in ("value", "low", "high"))
-    return "" if value is None else f"{100 * value:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+    return _interval(run, (who,), "value", "{:.1f}")
+
+
+def _interval(run: Mapping[str, Any], path: tuple[str, ...], name: str, form: str) -> str:
+    values = [dig(run, "quality", *path, part) for part in (name, "low", "high")]
+    if None in values:
+        return "" if values[0] is None else form.format(100 * values[0])
+    value, low, high = (form.format(100 * value) for value in values)
+    return f"{value} [{low}, {high}]"
 
 
 def _megabytes(run: Mapping[str, Any], name: str) -> str:

@@ -1,9 +1,9 @@
-"""`python -m benchmarks.panel`: distilled student against its control on several tasks and seeds.
+"""`python -m benchmarks.panel`: students against their controls, and recipes against each other, on several tasks.
 
-Both start from the same weights and take the same number of steps; the difference is the teacher and, where the
-recipe has noise, the changed texts that only a teacher can label. Runs
-`distill.run` for each task (an interrupted panel goes on where it was), then writes one row per task and seed to a
-CSV file, a summary beside it, and prints the paired comparison.
+Student and control start from the same weights and take the same number of steps; the difference is the teacher and,
+where the recipe has noise, the changed texts that only a teacher can label. Recipes share teacher, start and number
+of steps. Runs `distill.run` for each task and recipe (an interrupted panel goes on where it was), then writes one row
+for each seed to a CSV file, a summary beside it, and prints the paired comparison.
 """
 
 import csv
@@ -16,30 +16,27 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from scipy import stats
 
+from benchmarks.panel_rows import panel_rows, summary
+from benchmarks.recorded_commands import without_root
+from distill.recipes import RECIPES
 from pocketbert import command
-from pocketbert.errors import UserError
+from pocketbert.errors import UserError, unknown
 from pocketbert.files import read_json
 
 TASKS: dict[str, tuple[str, ...]] = {
-    "sst2-2000": ("--data", "{root}/sst2", "--labelled-rows", "2000", "--set", "training.max_steps=1200"),
-    "sts": ("--data", "{root}/sts", "--set", "training.max_steps=560"),
-    "mrpc": ("--data", "{root}/mrpc", "--metric", "f1", "--set", "training.max_steps=250"),
-    "cola": (
-        *("--data", "{root}/cola", "--metric", "matthews", "--set", "training.max_steps=600"),
-        *("--teacher-set", "epochs=8"),  # after three it is hardly better than chance
-    ),
+    "sst2-2000": ("--data", "{root}/sst2", "--labelled-rows", "2000"),
+    "sts": ("--data", "{root}/sts"),
+    "mrpc": ("--data", "{root}/mrpc", "--metric", "f1"),
+    # After three passes this teacher is hardly better than chance.
+    "cola": ("--data", "{root}/cola", "--metric", "matthews", "--teacher-set", "epochs=8"),
 }
-"""Fixed steps for each stage: three seeds of all tasks take under three hours of one core.
-
-A recipe of two stages takes twice as many, and so does its control. `--options` come later and win, such as
-`--set training.max_steps=400` for such a recipe."""
+STEPS = {"sst2-2000": 1200, "sts": 560, "mrpc": 250, "cola": 600}
+"""Shared by the stages of a recipe; three seeds of all tasks take under three hours of one core."""
 console = Console(soft_wrap=True)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -50,22 +47,31 @@ def panel(
     results: Annotated[Path, typer.Option(help="CSV file to write, with a -summary beside it.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/panel"),
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
+    recipes: Annotated[list[str] | None, typer.Option("--recipe", help="Recipes; the first is compared with.")] = None,
+    control: Annotated[bool, typer.Option(help="Train the control too.")] = True,
     seeds: Annotated[int, typer.Option(help="Seeds per task.")] = 3,
     jobs: Annotated[int, typer.Option(min=1, help="Tasks to run side by side, sharing the cores.")] = 1,
     options: Annotated[str, typer.Option(help="More options for every run, as one text.")] = "",
 ) -> None:
     """Run the panel, write its rows, print the comparison."""
-    chosen = list(dict.fromkeys(tasks or TASKS))
-    for task in chosen:
-        if task not in TASKS:
-            raise UserError(f"unknown task '{task}': known: {', '.join(TASKS)}.")
-    commands = {task: _arguments(task, root, out, seeds, options) for task in chosen}
+    chosen = _known("task", tasks or list(TASKS), TASKS)
+    names = _known("recipe", recipes or ["logits"], RECIPES)
+    extra = ["--seeds", str(seeds), *["--control"] * control, *shlex.split(options)]
+
+    def run_task(task: str) -> list[str]:
+        """Run one recipe after the other, since they share the teacher that the first one trains."""
+        return [
+            f"{task}-{name}"
+            for name in names
+            if _run(out / f"{task}-{name}", [*_arguments(task, name, root), *extra], jobs)
+        ]
+
     with ThreadPoolExecutor(jobs) as pool:
-        codes = dict(zip(chosen, pool.map(lambda task: _run(out / task, commands[task], jobs), chosen), strict=True))
-    failed = [task for task, code in codes.items() if code]
+        failed = [run for runs in pool.map(run_task, chosen) for run in runs]
     if failed:
-        raise UserError(f"no panel: {', '.join(failed)} failed, as said above or in {out}/TASK.log.")
-    rows = [row for task in chosen for row in panel_rows(task, read_json(out / task / "run.json"))]
+        raise UserError(f"no panel: {', '.join(failed)} failed, as said above or in {out}/TASK-RECIPE.log.")
+    records = [(task, read_json(out / f"{task}-{name}" / "run.json")) for task in chosen for name in names]
+    rows = [row for task, record in records for row in panel_rows(task, record)]
     for row in rows:
         row["command"] = without_root(row["command"], root)
     lines = summary(rows)
@@ -74,23 +80,23 @@ def panel(
     console.print(_table(lines))
 
 
-def without_root(command_line: str, root: Path) -> str:
-    """Return a command with DATA for the folder that the data lie in."""
-    parts = shlex.split(command_line)
-    place = parts.index("--data") + 1
-    parts[place] = str("DATA" / Path(parts[place]).relative_to(root))
-    return shlex.join(parts)
+def _known(kind: str, given: Sequence[str], known: Mapping[str, Any]) -> list[str]:
+    wrong = [name for name in given if name not in known]
+    if wrong:
+        raise unknown(kind, wrong[0], known)
+    return list(dict.fromkeys(given))
 
 
-def _arguments(task: str, root: Path, out: Path, seeds: int, options: str) -> list[str]:
+def _arguments(task: str, recipe: str, root: Path) -> list[str]:
+    steps = STEPS[task] // len(RECIPES[recipe].stages)
     data = [part.format(root=root) for part in TASKS[task]]
-    return [*data, "--seeds", str(seeds), "--control", "--out", str(out / task), *shlex.split(options)]
+    return [*data, "--recipe", recipe, "--set", f"training.max_steps={steps}"]
 
 
 def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:
     """Run one task; side by side with others its output goes to a file, and it has its share of the cores."""
-    console.print(f"{folder.name}: python -m distill.run {shlex.join(arguments)}")
-    command_line = [sys.executable, "-m", "distill.run", *arguments]
+    command_line = [sys.executable, "-m", "distill.run", *arguments, "--out", str(folder)]
+    console.print(f"{folder.name}: python {shlex.join(command_line[1:])}")
     # Not checked here: the caller names every task that failed, once all are done.
     if jobs == 1:
         return subprocess.run(command_line, check=False).returncode  # noqa: S603  (a list, no shell)
@@ -105,76 +111,6 @@ def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:
         )
     console.print(f"{folder.name}: {'done' if done.returncode == 0 else f'failed with exit code {done.returncode}'}")
     return done.returncode
-
-
-def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row per seed of a run's record; the int8 file is the first seed's."""
-    environment = run["environment"]
-    shared = {
-        "task": task,
-        "metric": run["data"]["metric"],
-        "teacher": run["quality"]["teacher"]["value"],
-        "before_training": run["quality"]["student_before_training"]["value"],
-        "steps": sum(stage["steps"] for stage in run["seeds"][0]["stages"]),
-        "processor": environment["processor"],
-        "threads": environment["threads"],
-        "torch": environment["torch"],
-        "commit": environment["commit"],
-        "command": run["command"],
-    }
-    return [
-        {
-            **shared,
-            "seed": seed["seed"],
-            "student": seed["student"]["value"],
-            "control": seed["control"]["value"],
-            "difference": seed["student"]["value"] - seed["control"]["value"],
-            "int8": run["quality"].get("student_int8_onnx", {}).get("value", "") if number == 0 else "",
-        }
-        for number, seed in enumerate(run["seeds"])
-    ]
-
-
-def comparison(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Compare student and control over all rows, paired by task and seed.
-
-    Returns:
-        The mean difference, its 95 % interval and p-value by Student's t over the pairs; the tasks weigh the same
-        because each has the same number of seeds.
-    """
-    differences = np.array([row["difference"] for row in rows])
-    test = stats.ttest_1samp(differences, 0.0)
-    interval = test.confidence_interval(0.95)
-    return {
-        "mean": float(differences.mean()),
-        "low": float(interval.low),
-        "high": float(interval.high),
-        "p_value": float(test.pvalue),
-    }
-
-
-def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return a line a task, scores times 100 averaged over its seeds, and the paired comparison over all of them."""
-    lines = []
-    for task in dict.fromkeys(row["task"] for row in rows):
-        mine = [row for row in rows if row["task"] == task]
-        scores = {
-            name: f"{100 * float(np.mean([row[name] for row in mine])):.1f}"
-            for name in ("teacher", "before_training", "student", "control")
-        }
-        shared = {"task": task, "metric": str(mine[0]["metric"]), "steps": str(mine[0]["steps"])}
-        lines.append(shared | scores | {"difference": _difference(mine)})
-    if len(lines) > 1:
-        lines.append(dict.fromkeys(lines[0], "") | {"task": "all", "difference": _difference(rows)})
-    return lines
-
-
-def _difference(rows: Sequence[Mapping[str, Any]]) -> str:
-    if len(rows) == 1:
-        return f"{100 * rows[0]['difference']:+.1f}"
-    over = comparison(rows)
-    interval = f"[{100 * over['low']:+.1f}, {100 * over['high']:+.1f}]"
-    return f"{100 * over['mean']:+.1f} {interval}, p {over['p_value']:.3f}"
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

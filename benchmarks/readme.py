@@ -1,7 +1,7 @@
 """`python -m benchmarks.readme`: put the tables of benchmarks/results/*.csv and the list of files into the README.
 
-The README has a block `<!-- results:NAME -->` … `<!-- /results:NAME -->` for each table, and one `<!-- files -->` …
-`<!-- /files -->`; what is between is replaced.
+The README has a block `<!-- results:NAME -->` … `<!-- /results:NAME -->` for each table (`<!-- results:NAME turned -->`
+for one whose rows become columns), and one `<!-- files -->` … `<!-- /files -->`; what is between is replaced.
 """
 
 import ast
@@ -13,7 +13,9 @@ from pathlib import Path
 from pocketbert.files import write_text
 
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(r"(<!-- results:(?P<name>[\w-]+) -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(<!-- results:(?P<name>[\w-]+)(?P<turned> turned)? -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL
+)
 FILES = re.compile(r"(<!-- files -->\n).*?(<!-- /files -->)", re.DOTALL)
 PACKAGES = ("distill", "teachers", "students", "benchmarks", "pocketbert")
 
@@ -26,7 +28,12 @@ def fill(text: str, root: Path) -> str:
         root: of the project; the tables come from `benchmarks/results/NAME.csv` in it.
     """
     results = root / "benchmarks" / "results"
-    text = BLOCK.sub(lambda match: f"{match[1]}{table(results / (match['name'] + '.csv'))}{match[3]}", text)
+
+    def block(match: re.Match[str]) -> str:
+        made = table(results / f"{match['name']}.csv", turned=bool(match["turned"]))
+        return f"{match[1]}{made}{match[4]}"
+
+    text = BLOCK.sub(block, text)
     return FILES.sub(lambda match: f"{match[1]}{files(root)}{match[2]}", text)
 
 
@@ -42,10 +49,12 @@ def files(root: Path) -> str:
     return "".join(f"\n**{folder}/**\n\n{''.join(lines)}" for folder, lines in folders.items()) + "\n"
 
 
-def table(path: Path) -> str:
-    """Return a CSV file as a Markdown table; numbers are shown as the file has them."""
+def table(path: Path, *, turned: bool = False) -> str:
+    """Return a CSV file as a Markdown table, its rows as columns if `turned`; numbers are shown as the file has them."""
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.reader(stream))
+    if turned:
+        rows = [list(column) for column in zip(*rows, strict=True)]
     header, *body = [[cell.replace("|", r"\|") for cell in row] for row in rows]
     lines = [header, ["---"] * len(header), *body]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

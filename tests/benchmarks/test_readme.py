@@ -25,3 +25,12 @@ def test_files_are_said_in_the_first_line_of_their_docstring(tmp_path):
 def test_the_readme_is_up_to_date():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert fill(text, ROOT) == text, "run python -m benchmarks.readme"
+
+
+def test_rows_of_a_turned_table_are_columns(tmp_path):
+    results = tmp_path / "benchmarks" / "results"
+    results.mkdir(parents=True)
+    (results / "speed.csv").write_text("model,ms\ntiny,1\nsmall,2\n")
+    text = "<!-- results:speed turned -->\n<!-- /results:speed -->\n"
+    between = "| model | tiny | small |\n| --- | --- | --- |\n| ms | 1 | 2 |\n"
+    assert fill(text, tmp_path) == text.replace("turned -->\n", f"turned -->\n{between}")

@@ -1,0 +1,102 @@
+"""The rows of a panel, and what they say: each task's mean, and differences paired by task and seed."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+SCORES = ("teacher", "before_training", "student", "control")
+
+
+def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per seed of a run's record; the int8 file is the first seed's."""
+    environment = run["environment"]
+    shared = {
+        "task": task,
+        "recipe": run["recipe"]["name"],
+        "metric": run["data"]["metric"],
+        "teacher": run["quality"]["teacher"]["value"],
+        "before_training": run["quality"]["student_before_training"]["value"],
+        "steps": sum(stage["steps"] for stage in run["seeds"][0]["stages"]),
+        "processor": environment["processor"],
+        "threads": environment["threads"],
+        "torch": environment["torch"],
+        "commit": environment["commit"],
+        "command": run["command"],
+    }
+    return [
+        {
+            **shared,
+            "seed": seed["seed"],
+            "student": seed["student"]["value"],
+            "control": seed["control"]["value"] if seed["control"] else "",
+            "difference": seed["student"]["value"] - seed["control"]["value"] if seed["control"] else "",
+            "int8": run["quality"].get("student_int8_onnx", {}).get("value", "") if number == 0 else "",
+        }
+        for number, seed in enumerate(run["seeds"])
+    ]
+
+
+def comparison(differences: Sequence[float]) -> dict[str, float]:
+    """Test paired differences against 0.
+
+    Returns:
+        Their mean, its 95 % interval and p-value by Student's t over the pairs; tasks weigh the same where each has
+        the same number of seeds.
+    """
+    test = stats.ttest_1samp(differences, 0.0)
+    interval = test.confidence_interval(0.95)
+    return {
+        "mean": float(np.mean(differences)),
+        "low": float(interval.low),
+        "high": float(interval.high),
+        "p_value": float(test.pvalue),
+    }
+
+
+def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return a line for each task and recipe, and one for each recipe over all tasks.
+
+    Scores are times 100, averaged over the seeds. `difference` is to the control; the column named after the first
+    recipe is each other recipe's difference to it, paired by task and seed. Columns without a value are left out.
+    """
+    first = rows[0]["recipe"]
+    students = {(row["task"], row["seed"]): row["student"] for row in rows if row["recipe"] == first}
+    lines = []
+    for task, recipe in dict.fromkeys((row["task"], row["recipe"]) for row in rows):
+        mine = [row for row in rows if (row["task"], row["recipe"]) == (task, recipe)]
+        scores = {name: _mean([row[name] for row in mine if row[name] != ""]) for name in SCORES}
+        shared = {"task": task, "metric": str(mine[0]["metric"]), "recipe": recipe, "steps": str(mine[0]["steps"])}
+        lines.append(shared | scores | _differences(mine, students, first))
+    if len({line["task"] for line in lines}) > 1:
+        for recipe in dict.fromkeys(row["recipe"] for row in rows):
+            mine = [row for row in rows if row["recipe"] == recipe]
+            blank = dict.fromkeys(lines[0], "")
+            lines.append(blank | {"task": "all", "recipe": recipe} | _differences(mine, students, first))
+    used = [name for name in lines[0] if any(line[name] for line in lines)]
+    return [{name: line[name] for name in used} for line in lines]
+
+
+def _differences(
+    rows: Sequence[Mapping[str, Any]], students: Mapping[tuple[str, int], float], first: str
+) -> dict[str, str]:
+    to_first = [
+        row["student"] - students[row["task"], row["seed"]]
+        for row in rows
+        if row["recipe"] != first and (row["task"], row["seed"]) in students
+    ]
+    to_control = [row["difference"] for row in rows if row["difference"] != ""]
+    return {"difference": _in_words(to_control), f"against {first}": _in_words(to_first)}
+
+
+def _mean(values: Sequence[float]) -> str:
+    return f"{100 * float(np.mean(values)):.1f}" if values else ""
+
+
+def _in_words(differences: Sequence[float]) -> str:
+    if len(differences) < 2:
+        return f"{100 * differences[0]:+.1f}" if differences else ""
+    over = comparison(differences)
+    interval = f"[{100 * over['low']:+.1f}, {100 * over['high']:+.1f}]"
+    return f"{100 * over['mean']:+.1f} {interval}, p {over['p_value']:.3f}"

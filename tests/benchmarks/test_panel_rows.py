@@ -1,0 +1,65 @@
+import pytest
+
+from benchmarks.panel_rows import comparison, panel_rows, summary
+from tests.benchmarks.sample_run import classification_run
+
+
+def _record():
+    run = classification_run()
+    run["quality"]["student_before_training"] = {"value": 0.5}
+    run["environment"]["commit"] = "abc"
+    return run
+
+
+def test_a_row_for_each_seed():
+    run = _record()
+    rows = panel_rows("sst2", run)
+    assert len(rows) == len(run["seeds"])
+    assert rows[0]["difference"] == pytest.approx(rows[0]["student"] - rows[0]["control"])
+
+
+def test_without_a_control_its_columns_are_left_out():
+    run = _record()
+    for seed in run["seeds"]:
+        seed["control"] = None
+    rows = panel_rows("sst2", run)
+    assert rows[0]["control"] == rows[0]["difference"] == ""
+    assert not {"control", "difference"} & set(summary(rows)[0])
+
+
+def test_the_comparison_is_that_of_paired_differences():
+    result = comparison([0.01, 0.02, 0.03])
+    assert result["mean"] == pytest.approx(0.02)
+    assert result["p_value"] == pytest.approx(0.0741799, rel=1e-5)
+
+
+def _rows(task, recipe, students, control=0.8):
+    scores = {"teacher": 0.9, "before_training": 0.5, "metric": "f1", "steps": 4}
+    return [
+        {
+            "task": task, "recipe": recipe, "seed": seed, "student": student,
+            "control": control, "difference": student - control, **scores,
+        }
+        for seed, student in enumerate(students)
+    ]  # fmt: skip
+
+
+def test_the_summary_has_a_line_a_task_and_one_for_all():
+    rows = _rows("a", "logits", (0.81, 0.83)) + _rows("b", "logits", (0.81, 0.83))
+    first, second, total = summary(rows)
+    assert first["student"] == "82.0" and first["steps"] == "4" and first["difference"].startswith("+2.0 [-10.7, +14.7")
+    assert second["difference"].startswith("+2.0 [")
+    # mean 0.02, standard deviation 0.011547, Student's t with 3 degrees of freedom: 3.182 * 0.011547 / 2 = 0.0184
+    assert total["task"] == "all" and total["difference"] == "+2.0 [+0.2, +3.8], p 0.041"
+    assert summary(rows[:1])[0]["difference"] == "+1.0"
+    assert not any("against" in name for name in first)
+
+
+def test_recipes_are_compared_with_the_first_by_task_and_seed():
+    rows = _rows("a", "logits", (0.81, 0.83)) + _rows("a", "distilbert", (0.83, 0.86))
+    rows += _rows("b", "logits", (0.70,)) + _rows("b", "distilbert", (0.69,))
+    lines = {(line["task"], line["recipe"]): line for line in summary(rows)}
+    assert lines["a", "logits"]["against logits"] == ""
+    assert lines["a", "distilbert"]["against logits"].startswith("+2.5 [")
+    assert lines["b", "distilbert"]["against logits"] == "-1.0"
+    assert lines["all", "distilbert"]["against logits"].startswith("+1.3 [")  # (2 + 3 - 1) / 3
