@@ -13,9 +13,8 @@ from pathlib import Path
 from pocketbert.files import write_text
 
 ROOT = Path(__file__).parents[1]
-BLOCK = re.compile(
-    r"(<!-- results:(?P<name>[\w-]+)(?P<turned> turned)? -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL
-)
+MARK = r"results:(?P<name>[\w-]+)"
+BLOCK = re.compile(rf"(<!-- {MARK}(?P<turned> turned)? -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL)
 FILES = re.compile(r"(<!-- files -->\n).*?(<!-- /files -->)", re.DOTALL)
 PACKAGES = ("distill", "teachers", "students", "benchmarks", "pocketbert")
 
@@ -50,7 +49,7 @@ def files(root: Path) -> str:
 
 
 def table(path: Path, *, turned: bool = False) -> str:
-    """Return a CSV file as a Markdown table, its rows as columns if `turned`; numbers are shown as the file has them."""
+    """Return a CSV file as a Markdown table, numbers as the file has them; `turned` makes its rows columns."""
     with path.open(newline="", encoding="utf-8") as stream:
         rows = list(csv.reader(stream))
     if turned:
