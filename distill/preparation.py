@@ -19,7 +19,7 @@ from distill.losses import IGNORED_LABEL
 from distill.stages import asks_teacher, build_distiller
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint, sha256
-from students.building import build_student, load_student, usable_positions
+from students.building import build_student, load_student, proportions, usable_positions
 from students.initialization import check_method
 from students.spec import StudentSpec, parse_student_or_folder
 from students.units import rescale
@@ -201,7 +201,7 @@ def _inputs(data: TaskData, teacher: Teacher, student: str) -> dict[str, str]:
 
 
 def _student(name: str, teacher: Teacher, task: Task) -> tuple[PreTrainedModel, str, bool]:
-    parsed = parse_student_or_folder(name)
+    parsed = parse_student_or_folder(name, proportions(teacher.model.config))
     if isinstance(parsed, StudentSpec):
         return build_student(parsed, teacher.model), parsed.name, False
     student = load_student(parsed)

@@ -71,6 +71,15 @@ def nearest_heads(hidden: int, heads: int) -> list[int]:
     return below[-1:] + above[:1]
 
 
+@dataclass(frozen=True)
+class Proportions:
+    """A teacher's sizes, which a student cut out of it stays within."""
+
+    hidden: int
+    heads: int
+    feed_forward: int
+
+
 def usual_heads(hidden: int) -> int:
     """Return a head count for a width: 12 with heads of 24 to 64, as BERT-base has, else heads of 64 or about 32."""
     if hidden % 12 == 0 and 24 <= hidden // 12 <= 64:
@@ -78,3 +87,13 @@ def usual_heads(hidden: int) -> int:
     if hidden % 64 == 0:
         return hidden // 64
     return min(divisors(hidden), key=lambda heads: abs(hidden / heads - 32))
+
+
+def fitting_heads(hidden: int, teacher: Proportions) -> int:
+    """Return a head count that can be cut out of a teacher: the usual one, else the fewest, else the usual after all.
+
+    A cut takes no more heads than the teacher has, and none larger than the teacher's.
+    """
+    usual = usual_heads(hidden)
+    fitting = [x for x in divisors(hidden) if x <= teacher.heads and hidden * teacher.heads <= teacher.hidden * x]
+    return usual if usual in fitting else min(fitting, default=usual)

@@ -18,7 +18,7 @@ from transformers import (
 
 from pocketbert.errors import UserError
 from pocketbert.weights import check_model_folder
-from students.architecture import AUTO, FAMILIES, StudentSpec
+from students.architecture import AUTO, FAMILIES, Proportions, StudentSpec
 
 _AUTO: Any = AutoModelForSequenceClassification  # its methods are untyped
 _CONFIGS: dict[str, type[PreTrainedConfig]] = {
@@ -70,6 +70,14 @@ def student_config(spec: StudentSpec, teacher: PreTrainedConfig) -> PreTrainedCo
         if getattr(teacher, name, None) is not None
     }
     return _CONFIGS[family](**common, **_settings(family, spec, teacher))
+
+
+def proportions(config: PreTrainedConfig) -> Proportions | None:
+    """Return a teacher's sizes, or None where its family has others that a student can't be cut out of."""
+    if config.model_type not in FAMILIES:
+        return None
+    feed_forward = _first(config, None, "intermediate_size", "hidden_dim")
+    return Proportions(config.hidden_size, config.num_attention_heads, feed_forward)
 
 
 def family_of(spec: StudentSpec, teacher: PreTrainedConfig) -> str:

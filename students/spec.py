@@ -5,18 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from pocketbert.errors import UserError, unknown
-from students.architecture import FIELDS, SIZES, StudentSpec, usual_heads
+from students.architecture import FIELDS, SIZES, Proportions, StudentSpec, fitting_heads, usual_heads
 from students.catalogue import STUDENTS
 
 __all__ = ["StudentSpec", "parse_student"]
 
 
-def parse_student(text: str) -> StudentSpec:
+def parse_student(text: str, teacher: Proportions | None = None) -> StudentSpec:
     """Return the student that a text stands for.
 
     Args:
-        text: a name of the catalogue ("tiny"), sizes ("layers=3,hidden=384"; heads and feed_forward have the usual
-            defaults), or a name with changes ("tiny,layers=3").
+        text: a name of the catalogue ("tiny"), sizes ("layers=3,hidden=384"), or a name with changes
+            ("tiny,layers=3").
+        teacher: what heads and feed_forward are taken from where sizes leave them out; without it they have the
+            usual defaults.
 
     Raises:
         UserError: an unknown name or field (with near matches), a value that is not a whole number, a size that is
@@ -24,7 +26,7 @@ def parse_student(text: str) -> StudentSpec:
     """
     parts = [part.strip() for part in text.split(",")]
     if "=" in parts[0]:
-        return StudentSpec(name=text, **_with_defaults(_fields(parts, text), text))
+        return StudentSpec(name=text, **_with_defaults(_fields(parts, text), text, teacher))
     if parts[0] not in STUDENTS:
         raise unknown("student", parts[0], STUDENTS, "Or give sizes, such as layers=3,hidden=384.")
     base = STUDENTS[parts[0]]
@@ -32,9 +34,9 @@ def parse_student(text: str) -> StudentSpec:
     return replace(base, name=text, description=f"{base.name}, changed", **changes) if changes else base
 
 
-def parse_student_or_folder(text: str) -> StudentSpec | Path:
+def parse_student_or_folder(text: str, teacher: Proportions | None = None) -> StudentSpec | Path:
     """Return the folder with a trained student that a text names, or else what `parse_student` says."""
-    return Path(text) if text.strip() and Path(text).is_dir() else parse_student(text)
+    return Path(text) if text.strip() and Path(text).is_dir() else parse_student(text, teacher)
 
 
 def _fields(parts: list[str], text: str) -> dict[str, Any]:
@@ -58,10 +60,14 @@ def _whole_number(key: str, value: str, text: str) -> int:
         raise UserError(f"student '{text}': {key}={value} is not a whole number, such as {key}=4.") from None
 
 
-def _with_defaults(given: dict[str, Any], text: str) -> dict[str, Any]:
+def _with_defaults(given: dict[str, Any], text: str, teacher: Proportions | None) -> dict[str, Any]:
     missing = [size for size in ("layers", "hidden") if size not in given]
     if missing:
         raise UserError(f"student '{text}': {missing[0]} is missing, as in layers=3,hidden=384.")
     hidden = given["hidden"]
-    usual = {"feed_forward": 4 * hidden, "heads": usual_heads(hidden) if hidden > 0 else 1}
-    return usual | given
+    if hidden < 1:
+        return {"heads": 1, "feed_forward": 1} | given  # refused by StudentSpec
+    if teacher is None or hidden > teacher.hidden:
+        return {"heads": usual_heads(hidden), "feed_forward": 4 * hidden} | given
+    feed_forward = max(1, hidden * teacher.feed_forward // teacher.hidden)
+    return {"heads": fitting_heads(hidden, teacher), "feed_forward": feed_forward} | given

@@ -7,8 +7,8 @@ from torch.nn import functional as F  # noqa: N812
 from pocketbert.errors import DoesNotFit, UserError
 from students.anatomy import anatomy
 from students.architecture import FAMILIES
-from students.building import build_student
-from students.initialization import initialise
+from students.building import build_student, proportions
+from students.initialization import choose, initialise
 from students.spec import parse_student
 from tests.students.models import batches, classifier, logits
 
@@ -179,3 +179,13 @@ def test_other_mistakes():
         start(NARROW, classifier("bert"), "cut", texts=[])
     with pytest.raises(DoesNotFit, match="each must be later"):
         start(NARROW, classifier("bert"), "cut", layers=[0, 2, 1])
+
+
+@pytest.mark.parametrize("hidden", [8, 13, 20, 24, 31])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_sizes_left_out_can_be_cut_wherever_any_can(family, hidden):
+    teacher = classifier(family)
+    spec = parse_student(f"layers=2,hidden={hidden}", proportions(teacher.config))
+    assert spec.feed_forward == 2 * hidden
+    possible = any(hidden % heads == 0 and hidden // heads <= 8 for heads in range(1, 5))
+    assert choose(build_student(spec, teacher), teacher)[0] == ("cut" if possible else "pca")

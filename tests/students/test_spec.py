@@ -1,7 +1,7 @@
 import pytest
 
 from pocketbert.errors import UserError
-from students.architecture import FIELDS, divisors, nearest_heads, usual_heads
+from students.architecture import FIELDS, Proportions, divisors, nearest_heads, usual_heads
 from students.catalogue import STUDENTS
 from students.spec import StudentSpec, parse_student
 
@@ -40,6 +40,28 @@ def test_sizes_written_out(text, sizes):
     spec = parse_student(text)
     assert spec.sizes == sizes
     assert spec.name == text
+
+
+MINILM, BERT_BASE = Proportions(384, 12, 1536), Proportions(768, 12, 3072)
+
+
+@pytest.mark.parametrize(
+    ("text", "teacher", "sizes"),
+    [
+        ("layers=3,hidden=320", MINILM, "3x320/10/1280"),  # usually 5 heads of 64, which heads of 32 can't give
+        ("layers=3,hidden=256", MINILM, "3x256/8/1024"),
+        ("layers=3,hidden=384", BERT_BASE, "3x384/12/1536"),
+        ("layers=2,hidden=128", BERT_BASE, "2x128/2/512"),
+        ("layers=2,hidden=128", Proportions(256, 4, 512), "2x128/2/256"),
+        ("layers=2,hidden=7", Proportions(16, 2, 64), "2x7/1/28"),
+        ("layers=2,hidden=13", Proportions(16, 4, 64), "2x13/1/52"),  # nothing fits
+        ("layers=2,hidden=1024", MINILM, "2x1024/16/4096"),
+        ("layers=2,hidden=128,heads=4,feed_forward=200", MINILM, "2x128/4/200"),
+        ("bert-tiny", MINILM, "2x128/2/512"),
+    ],
+)
+def test_sizes_left_out_are_such_that_they_can_be_cut_out_of_the_teacher(text, teacher, sizes):
+    assert parse_student(text, teacher).sizes == sizes
 
 
 def test_the_family_can_be_asked_for():
