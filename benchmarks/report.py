@@ -21,6 +21,7 @@ from benchmarks.report_facts import (
     number,
     quality,
     records,
+    several_teachers,
     shipped,
     stated_length,
     texts,
@@ -83,6 +84,8 @@ def _view(run: Record) -> dict[str, object]:
 
 def _first_view(run: Record) -> dict[str, object]:
     names = [form.plain(dig(run, "models", who, "name") or who) for who in ("teacher", "student")]
+    if several_teachers(run):
+        names[0] = " + ".join(form.plain(teacher.get("name")) for teacher in several_teachers(run))
     return {
         "title": f"{names[0]} → {names[1]} on {form.plain(dig(run, 'data', 'name') or 'a task')}",
         "headline": headline(run),
@@ -151,9 +154,10 @@ def quality_latency_plot(run: Record) -> Markup | None:
     """Return the quality-latency picture, or None where fewer than two models have both numbers."""
     length, metric = _plot_length(run), metric_name(run)
     exported = "student_fp32_onnx" if quality(run, "student_fp32_onnx") is not None else "student"
+    first = "first " if several_teachers(run) else ""
     candidates = [
-        ("teacher fp32", "teacher", "teacher", TEACHER_FILE),
-        ("teacher int8", "teacher int8", "teacher_int8_onnx", "teacher int8"),
+        (f"{first}teacher fp32", "teacher", "teacher_fp32_onnx" if first else "teacher", TEACHER_FILE),
+        (f"{first}teacher int8", "teacher int8", "teacher_int8_onnx", "teacher int8"),
         ("student fp32", "student", exported, "student fp32"),
         ("student int8", "int8", "student_int8_onnx", "student int8"),
         ("control (no teacher), fp32", "control", "control", "student fp32"),

@@ -71,6 +71,12 @@ def quality(run: Record, who: str) -> float | None:
     return number(run, "quality", who, "value")
 
 
+def several_teachers(run: Record) -> Sequence[Record]:
+    """Return the teachers whose answers were averaged; empty where there was one."""
+    found = records(run, "teachers")
+    return found if len(found) > 1 else []
+
+
 def artefact(run: Record, name: str) -> Record:
     """Return the record of the file called `name`; empty where there is none."""
     return next((item for item in records(run, "artefacts") if item.get("name") == name), {})

@@ -16,6 +16,7 @@ from benchmarks.report_facts import (
     quality,
     ratio,
     records,
+    several_teachers,
     shipped,
     size_ratio,
     speed_ratio,
@@ -119,15 +120,20 @@ def quality_table(run: Record) -> Table:
     others = list(
         dict.fromkeys(name for value in measured.values() for name in (value.get("metrics") or {}) if name != metric)
     )
+    named = [(Cell(_QUALITY_ROWS[who], _who(run, who)), value) for who, value in measured.items()]
+    named[1:1] = [
+        (Cell(f"teacher {i}", f"{form.plain(item.get('name'))}, seed {item.get('seed')}"), dig(item, "quality") or {})
+        for i, item in enumerate(several_teachers(run), start=1)
+    ]
     rows = [
         [
-            Cell(_QUALITY_ROWS[who], _who(run, who)),
+            title,
             Cell(form.score(metric, number(value, "value")), _interval(metric, value)),
             *(Cell(form.score(name, number(value, "metrics", name))) for name in others),
             Cell(form.percent(number(value, "agreement")), _divergence(value)),
             Cell(form.decimal(number(value, "calibration_error"))),
         ]
-        for who, value in measured.items()
+        for title, value in named
     ]
     names = [_words(name) for name in (metric, *others)]
     return _without_empty(Table(["model", *names, "agreement", "calibration error"], rows))
@@ -287,6 +293,8 @@ def _shape(value: object) -> str:
 def _who(run: Record, who: str) -> str:
     if who == "control":
         return "same start, no teacher"
+    if who == "teacher" and several_teachers(run):
+        return f"average of {len(several_teachers(run))}"
     name = dig(run, "models", who, "name")
     return f"{name}, PyTorch" if name and who == "student" else str(name or "")
 

@@ -18,6 +18,7 @@ from benchmarks.report_facts import (
     ratio,
     records,
     refused,
+    several_teachers,
     shipped,
     size_ratio,
     speed_ratio,
@@ -112,7 +113,8 @@ def _title(run: Record, variant: Variant) -> str:
         costs.append(f"{form.share(size)}{' of' if size > 1 / 1.005 else ''} the size")
     kept = _kept(run, variant)
     if kept and costs:
-        return f"{kept} at {' and '.join(costs)}"
+        first = " of the first" if several_teachers(run) else ""
+        return f"{kept} at {' and '.join(costs)}{first}"
     if costs:
         return f"{' and '.join(costs)} of the teacher; quality not measured"
     return kept or "trained, but nothing was measured against the teacher"
@@ -133,7 +135,9 @@ def _kept(run: Record, variant: Variant) -> str:
         )
     if teacher <= 0 or student < 0:  # a share of a correlation at or below zero says nothing
         return f"scores {form.score(metric, student)} where the teacher scores {form.score(metric, teacher)}"
-    return f"keeps {form.percent(student / teacher)} of the teacher"
+    teachers = several_teachers(run)
+    whole = f"the average of {len(teachers)} teachers" if teachers else "the teacher"
+    return f"keeps {form.percent(student / teacher)} of {whole}"
 
 
 def _detail(run: Record, variant: Variant) -> str:
@@ -153,7 +157,10 @@ def _detail(run: Record, variant: Variant) -> str:
         return ""
     passed_over = [other.title for other in VARIANTS if refused(run, other)]
     note = "".join(f" The {title} export was refused." for title in passed_over)
-    opening = f"The student as {variant.title} against the teacher in fp32"
+    teachers = several_teachers(run)
+    average = f"the average of {len(teachers)} teachers, in speed and size the first of them"
+    whole = average if teachers else "the teacher"
+    opening = f"The student as {variant.title} against {whole} in fp32"
     return f"{opening}: {'; '.join(parts)}.{_against_int8_teacher(run, variant)}{note}"
 
 

@@ -77,8 +77,8 @@ def carry_out(request: Request, console: Console) -> Path | None:
     continued = (folder / CONFIG_FILE).exists()
     if processes.is_first():
         _begin(run, console)
-    notes = [pipeline.ready_teacher(run)]
-    console.print(notes[0])
+    notes = pipeline.ready_teachers(run)
+    console.print(*notes, sep="\n")
     warnings = preparation.warnings(run)
     if processes.is_first():
         claim_folder(folder, config, run.inputs)
@@ -165,7 +165,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 
 def _default_folder(config: RunConfig) -> Path:
-    parts = [config.teacher, config.student, config.data, config.recipe.name]
+    parts = [*config.teachers, config.student, config.data, config.recipe.name]
     short = (Path(part).stem if Path(part).exists() else part for part in parts)
     return Path("runs") / re.sub(r"[^A-Za-z0-9.+=-]+", "-", "-".join(short))
 
@@ -176,7 +176,7 @@ def _begin(run: Run, console: Console) -> None:
     cost, parts = planning.estimate(run)
     console.print(f"cost: {cost.describe()} ({'; '.join(parts)}); cutting, exporting and measuring come on top")
     check_disk(run.folder, cost.disk_bytes)
-    if not run.teacher.ready:  # else nothing is written yet, and a refusal may ask for another option
+    if not run.ready:  # else nothing is written yet, and a refusal may ask for another option
         claim_folder(run.folder, run.config, run.inputs)
 
 
@@ -197,7 +197,7 @@ def _announce(run: Run, console: Console) -> None:
 
 def _comparison(run: Run) -> Table:
     models = _models(run)
-    table = Table("", f"teacher {run.config.teacher}", f"student {run.student_name}", "ratio", title=None)
+    table = Table("", f"teacher {run.teacher.name}", f"student {run.student_name}", "ratio", title=None)
     for key, title in record.MODEL_FIELDS.items():
         teacher, student = models["teacher"][key], models["student"][key]
         numbers = isinstance(teacher, int) and isinstance(student, int)
@@ -211,7 +211,7 @@ def _grouped(value: object) -> str:
 
 
 def _models(run: Run) -> dict[str, dict[str, Any]]:
-    names = {"teacher": run.config.teacher, "student": run.student_name}
+    names = {"teacher": run.teacher.name, "student": run.student_name}
     models = {"teacher": run.teacher.model, "student": run.student}
     return {
         role: record.model_facts(names[role], model)
@@ -247,7 +247,10 @@ def _say_quality(
     def add(name: str, logits: np.ndarray) -> None:
         table.add_row(name, *_cells(quality(run.task, run.labels, logits, run.teacher_logits)))
 
-    add("teacher", run.teacher_logits)
+    add("teacher" if len(run.members) == 1 else f"average of {len(run.members)} teachers", run.teacher_logits)
+    for member, logits in zip(run.members, run.member_answers, strict=True):
+        if len(run.members) > 1:
+            add(f"{member.place.replace('-', ' ')}: {member.teacher.name}, seed {member.seed}", logits)
     add("student before training", start_logits)
     for trained in students:
         add(f"student, seed {trained.seed}", trained.evaluation_logits)

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from distill.recipes.schema import Recipe, TrainingSettings
+from distill.recipes.schema import Positive, Recipe, TrainingSettings
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
@@ -19,10 +19,11 @@ class RunConfig(BaseModel):
     """Everything that decides a run's result; written to `config.json` in the run's folder."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    teacher: Annotated[str, Field(min_length=1)]
+    teachers: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)]
     student: Annotated[str, Field(min_length=1)]
     data: Annotated[str, Field(min_length=1)]
     recipe: Recipe
+    teacher_weights: tuple[Positive, ...] | None = None
     metric: str | None = None
     text_columns: tuple[str, ...] | None = None
     label_column: str | None = None
@@ -39,6 +40,20 @@ class RunConfig(BaseModel):
     seeds: Annotated[int, Field(ge=1, lt=10_000)] = 1
     control: bool = False
     bf16: bool = False
+
+    @model_validator(mode="after")
+    def _a_weight_each(self) -> "RunConfig":
+        if self.teacher_weights is not None and len(self.teacher_weights) != len(self.teachers):
+            raise UserError(
+                f"--teacher-weight is given {len(self.teacher_weights)} times and --teacher {len(self.teachers)}: give "
+                "a weight for each teacher, in the same order, or none."
+            )
+        return self
+
+    @property
+    def teacher(self) -> str:
+        """What to call the teacher, or all of them together."""
+        return " + ".join(self.teachers)
 
 
 # What may differ between two runs of one folder: more seeds or a control are work added, not other work.

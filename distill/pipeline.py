@@ -9,6 +9,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, set_seed
 
 from distill.evaluation import predict
+from distill.members import Member, finetuning_key
 from distill.planning import control_recipe, finetuning_recipe, logits_file, stores_logits
 from distill.preparation import Logits, Run, restore_units, standardise, student_rows
 from distill.recipes.schema import Recipe
@@ -34,24 +35,31 @@ class Trained:
     evaluation_logits: Logits
 
 
-def ready_teacher(run: Run) -> str:
-    """Fine-tune the teacher if its head does not fit, or find it fine-tuned; return what was done in one line."""
-    if run.teacher.ready:
-        message = f"teacher used as it is: {run.teacher.reason}"
-    else:
-        found = find_finetuned(run.finetuning_key, run.folder)
-        if found is None:
-            found = _finetune(run)
-            message = f"teacher fine-tuned first: {run.teacher.reason}"
-        else:
-            message = f"teacher fine-tuned earlier, reused from {found}"
-        folder = adopt(found, run.folder) if processes.is_first() else found
-        run.teacher.model.load_state_dict(load_student(folder).state_dict())
-        standardise(run.teacher.model, run.task)
-    move(run.teacher.model, best_device())
-    run.teacher.model.eval()
-    run.answers = answer(run, run.teacher.model)
-    return message
+def ready_teachers(run: Run) -> list[str]:
+    """Fine-tune each teacher whose head does not fit, or find it fine-tuned; return a line each on what was done."""
+    notes = [_ready(run, member) for member in run.members]
+    move(run.answerer, best_device())
+    run.answerer.eval()
+    run.member_answers = tuple(answer(run, member.teacher.model) for member in run.members)
+    run.answers = run.member_answers[0] if len(run.members) == 1 else answer(run, run.answerer)
+    return notes
+
+
+def _ready(run: Run, member: Member) -> str:
+    teacher, who = member.teacher, member.place.replace("-", " ")
+    if teacher.ready:
+        return f"{who} used as it is: {teacher.reason}"
+    found = find_finetuned(finetuning_key(member, run.config, run.data), run.folder)
+    note = (
+        f"{who} fine-tuned first: {teacher.reason}"
+        if found is None
+        else f"{who} fine-tuned earlier, reused from {found}"
+    )
+    found = found or _finetune(run, member)
+    folder = adopt(found, run.folder / member.place) if processes.is_first() else found
+    teacher.model.load_state_dict(load_student(folder).state_dict())
+    standardise(teacher.model, run.task)
+    return note
 
 
 def answer(run: Run, model: PreTrainedModel) -> Logits:
@@ -59,15 +67,17 @@ def answer(run: Run, model: PreTrainedModel) -> Logits:
     return run.task.in_units(predict(model, run.rows.evaluation, run.collator))
 
 
-def _finetune(run: Run) -> Path:
-    folder = run.folder / "teacher"
-    conditions = Conditions(run.rows.labelled, run.collator, run.config.seed, "teacher", run.config.bf16)
-    results = run_recipe(finetuning_recipe(run), run.teacher.model, None, conditions, folder)
-    restore_units(run.teacher.model, run.task)
+def _finetune(run: Run, member: Member) -> Path:
+    folder, teacher = run.folder / member.place, member.teacher
+    title = member.place.replace("-", " ")
+    conditions = Conditions(run.rows.labelled, run.collator, member.seed, title, run.config.bf16)
+    results = run_recipe(finetuning_recipe(run), teacher.model, None, conditions, folder)
+    restore_units(teacher.model, run.task)
     if processes.is_first():
-        save_student(run.teacher.model, folder)
-        run.teacher.tokenizer.save_pretrained(folder)
-        mark_finetuned(folder, run.finetuning_key, {"seconds": results[0].seconds, "steps": results[0].steps})
+        save_student(teacher.model, folder)
+        teacher.tokenizer.save_pretrained(folder)
+        facts: dict[str, object] = {"seconds": results[0].seconds, "steps": results[0].steps}
+        mark_finetuned(folder, finetuning_key(member, run.config, run.data), facts)
         for stage in folder.glob("[0-9][0-9]-*"):
             shutil.rmtree(stage)
     processes.wait()
@@ -103,7 +113,7 @@ def train_control(run: Run, start: dict[str, torch.Tensor], seed: int) -> Traine
 def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Dataset, seed: int, role: str) -> Trained:
     run.student.load_state_dict(start)
     folder = run.folder / f"seed-{seed}" / role
-    teacher = run.teacher.model if role == "student" else None
+    teacher = run.answerer if role == "student" else None
     special = tuple(run.teacher.tokenizer.all_special_ids)
     conditions = Conditions(rows, run.collator, seed, f"{role}, seed {seed}", run.config.bf16, special)
     stages = run_recipe(recipe, run.student, teacher, conditions, folder)
@@ -115,11 +125,15 @@ def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
     """Store the teacher's logits once where no stage wants more of the teacher."""
     if not stores_logits(run):
         return rows
-    key = fingerprint([run.finetuning_key, run.teacher.weights_sha256, len(rows)])
+    members = [
+        [finetuning_key(member, run.config, run.data), member.teacher.weights_sha256, member.weight]
+        for member in run.members
+    ]
+    key = fingerprint([members, len(rows)])
     with processes.first_goes_ahead():
         logits = stored_logits(
             logits_file(run.folder),
             key,
-            lambda: predict(run.teacher.model, rows, run.collator, 128, "teacher's soft targets"),
+            lambda: predict(run.answerer, rows, run.collator, 128, "teacher's soft targets"),
         )
     return rows.add_column("teacher_logits", logits.tolist())

@@ -7,6 +7,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel
 
 from distill import estimation
+from distill.members import finetuning_key
 from distill.noise import Noise
 from distill.preparation import Run, student_rows
 from distill.recipes.schema import Recipe
@@ -18,29 +19,31 @@ from teachers.finetuning import find_finetuned
 
 def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     """Estimate what is left of the run from a few timed steps; also return one line a part."""
-    config, teacher, student = run.config, run.teacher, run.student
-    held = estimation.held_memory([student, teacher.model])  # the timed steps below leave memory behind
+    config, teacher, student = run.config, run.answerer, run.student
+    held = estimation.held_memory([student, teacher])  # the timed steps below leave memory behind
     seeds = range(config.seed, config.seed + config.seeds)
     parts: dict[str, tuple[float, int]] = {}
-    if not teacher.ready and find_finetuned(run.finetuning_key, run.folder) is None:
-        recipe = finetuning_recipe(run)
-        parts["teacher fine-tuning"] = _left(run, recipe, teacher.model, None, run.rows.labelled, ["teacher"])
+    unready = [member for member in run.members if not member.teacher.ready]
+    for member in unready:
+        if find_finetuned(finetuning_key(member, config, run.data), run.folder) is None:
+            title, model = f"{member.place} fine-tuning", member.teacher.model
+            parts[title] = _left(run, finetuning_recipe(run), model, None, run.rows.labelled, [member.place])
     rows, folders = student_rows(run), [f"seed-{seed}/student" for seed in seeds]
-    work = _left(run, config.recipe, student, teacher.model, rows, folders)
+    work = _left(run, config.recipe, student, teacher, rows, folders)
     if work[0] and stores_logits(run) and not logits_file(run.folder).exists():
-        move(teacher.model, best_device())
-        parts["teacher's soft targets"] = estimation.seconds_to_answer(teacher.model, rows, run.collator, 128), 0
+        move(teacher, best_device())
+        parts["teacher's soft targets"] = estimation.seconds_to_answer(teacher, rows, run.collator, 128), 0
     parts[f"student, {config.seeds} seed(s)"] = work
     if config.control:
         folders = [f"seed-{seed}/control" for seed in seeds]
         recipe = control_recipe(config.recipe, len(rows))
         parts[f"control, {config.seeds} seed(s)"] = _left(run, recipe, student, None, run.rows.labelled, folders)
-    trained = [student] if teacher.ready else [student, teacher.model]
+    trained = [student, *(member.teacher.model for member in unready)]
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
     cost = estimation.Cost(
         seconds=sum(seconds for seconds, _ in parts.values()),
         memory_bytes=held + estimation.training_memory(trained, max(size for _, size in parts.values())),
-        disk_bytes=estimation.disk(trained, kept, [student, teacher.model]),
+        disk_bytes=estimation.disk(trained, kept, [student, run.teacher.model]),
     )
     return cost, [f"{name}: about {seconds:.0f} s" for name, (seconds, _) in parts.items()]
 
@@ -93,7 +96,7 @@ def control_recipe(recipe: Recipe, rows: int) -> Recipe:
 
 def stores_logits(run: Run) -> bool:
     """Tell whether no stage wants more of the teacher than its logits, so that they can be stored."""
-    distillers = [build_distiller(stage, run.student, run.teacher.model) for stage in run.config.recipe.stages]
+    distillers = [build_distiller(stage, run.student, run.answerer) for stage in run.config.recipe.stages]
     return all(distiller.needs_teacher_logits_only for distiller in distillers)
 
 

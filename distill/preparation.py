@@ -1,5 +1,6 @@
 """Loads and checks everything that a run needs; nothing long begins here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, set_seed
 
 from distill.config import RunConfig, check_folder
 from distill.data.encoding import PaddingCollator, encode
@@ -16,6 +17,7 @@ from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
 from distill.evaluation import constant_answer, quality
 from distill.losses import IGNORED_LABEL
+from distill.members import Member, answerer, check_tokenizers, load_members
 from distill.stages import asks_teacher, build_distiller
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint, sha256
@@ -23,7 +25,7 @@ from students.building import build_student, load_student, proportions, usable_p
 from students.initialization import check_method
 from students.spec import StudentSpec, parse_student_or_folder
 from students.units import rescale
-from teachers.loading import Teacher, head_order, load_teacher, load_tokenizer
+from teachers.loading import Teacher, head_order, load_tokenizer
 
 FEW_ROWS = 100
 Logits = NDArray[np.floating[Any]]
@@ -48,12 +50,20 @@ class Rows:
 
 @dataclass
 class Run:
-    """A prepared run: everything is loaded and checked, nothing long has begun."""
+    """A prepared run: everything is loaded and checked, nothing long has begun.
+
+    Attributes:
+        members: the teachers; the first is the one that the student is cut out of and compared with in size and speed.
+        answerer: what answers for all of them.
+        answers: what it says on the evaluation split, once the teachers are ready.
+        member_answers: what each of them says there.
+    """
 
     config: RunConfig
     folder: Path
     data: TaskData
-    teacher: Teacher
+    members: tuple[Member, ...]
+    answerer: PreTrainedModel
     student: PreTrainedModel
     student_name: str
     given_weights: bool
@@ -62,6 +72,17 @@ class Run:
     collator: PaddingCollator
     alignment: list[str]
     answers: Logits | None = None
+    member_answers: tuple[Logits, ...] = ()
+
+    @property
+    def teacher(self) -> Teacher:
+        """The first teacher."""
+        return self.members[0].teacher
+
+    @property
+    def ready(self) -> bool:
+        """Whether every teacher is taken as it is."""
+        return all(member.teacher.ready for member in self.members)
 
     @property
     def teacher_logits(self) -> Logits:
@@ -71,7 +92,7 @@ class Run:
             RuntimeError: the teacher has not been made ready.
         """
         if self.answers is None:
-            raise RuntimeError("the teacher is not ready yet: call pipeline.ready_teacher first")
+            raise RuntimeError("the teacher is not ready yet: call pipeline.ready_teachers first")
         return self.answers
 
     @property
@@ -83,25 +104,6 @@ class Run:
     def labels(self) -> Logits:
         """Gold labels of the evaluation split, [N]."""
         return np.asarray(self.rows.evaluation["labels"][:])
-
-    @property
-    def finetuning_key(self) -> str:
-        """Stands for everything that decides the fine-tuned teacher."""
-        config = self.config
-        settings = config.teacher_training.model_dump()
-        return fingerprint(
-            [
-                self.teacher.weights_sha256,
-                fingerprint(self.data.train[:]),
-                self.task.kind,
-                self.task.labels,
-                settings,
-                config.max_length,
-                config.seed,
-                config.bf16,
-                *([self.task.mean, self.task.deviation] if self.task.kind == "regression" else []),
-            ]
-        )
 
 
 def prepare(config: RunConfig, folder: Path) -> Run:
@@ -122,31 +124,36 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         evaluation_rows=config.evaluation_rows,
         regression=config.regression,
     )
+    members = load_members(config, data.task)
+    teacher = members[0].teacher
     set_seed(config.seed)
-    teacher = load_teacher(config.teacher, data.task.kind, data.task.labels, finetune=config.finetune)
     student, name, given = _student(config.student, teacher, data.task)
-    if teacher.ready:
-        standardise(teacher.model, data.task)
+    for member in members:
+        if member.teacher.ready:
+            standardise(member.teacher.model, data.task)
     if given:
         standardise(student, data.task)
     else:
         check_method(student, teacher.model, config.initialisation)
-    inputs = _inputs(data, teacher, config.student)
+    longest = min(config.max_length, longest_input(student, *(member.teacher.model for member in members)))
+    inputs = _inputs(data, members, config.student)
+    voice = answerer(members)
     check_folder(folder, config, inputs)
     alignment = [
         f"{stage.name}: {objective.describe()}"  # type: ignore[operator]  # mypy: ModuleDict values are Modules
         for stage in config.recipe.stages
-        for objective in build_distiller(stage, student, teacher.model).objectives.values()
+        for objective in build_distiller(stage, student, voice).objectives.values()
     ]
     return Run(
         config=config,
         folder=folder,
         data=data,
-        teacher=teacher,
+        members=members,
+        answerer=voice,
         student=student,
         student_name=name,
         given_weights=given,
-        rows=_encode(data, teacher, min(config.max_length, longest_input(student, teacher.model))),
+        rows=_encode(data, teacher, longest),
         inputs=inputs,
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
         alignment=alignment,
@@ -185,15 +192,16 @@ def warnings(run: Run) -> list[str]:
     teacher = quality(run.task, run.labels, run.teacher_logits)
     if teacher.low <= constant_answer(run.task, run.labels):
         text = f"the teacher ({teacher.value:.3f}) is not clearly better than the same answer for every row"
-        if run.teacher.ready and rows >= FEW_ROWS and run.config.finetune is None:
+        if run.ready and rows >= FEW_ROWS and run.config.finetune is None:
             raise UserError(f"{text}: add --finetune to train it for this task, or --no-finetune to go on with it.")
         found.append(f"{text}: what the student keeps of it says little")
     return found
 
 
-def _inputs(data: TaskData, teacher: Teacher, student: str) -> dict[str, str]:
+def _inputs(data: TaskData, members: Sequence[Member], student: str) -> dict[str, str]:
     """Fingerprint what lies behind the names: a path's content may change between two runs."""
-    inputs = {"data": data.fingerprint, "teacher": fingerprint(teacher.weights_sha256)}
+    weights = [member.teacher.weights_sha256 for member in members]
+    inputs = {"data": data.fingerprint, "teacher": fingerprint(weights if len(weights) > 1 else weights[0])}
     folder = parse_student_or_folder(student)
     if isinstance(folder, Path):
         inputs["student"] = fingerprint([sha256(file) for file in sorted(folder.glob("*.safetensors"))])
@@ -210,19 +218,14 @@ def _student(name: str, teacher: Teacher, task: Task) -> tuple[PreTrainedModel, 
         reason = reason if order is None else "its labels stand in another order"
         raise DoesNotFit(f"student {parsed} does not fit the task: {reason}. Take one trained for these labels.")
     student.config.problem_type = teacher.model.config.problem_type
-    _check_tokenizers(load_tokenizer(parsed), teacher.tokenizer, parsed)
+    check_tokenizers(
+        load_tokenizer(parsed),
+        teacher.tokenizer,
+        f"student {parsed} and its teacher",
+        "losses on hidden states and shared batches need the same one. Take a student of the teacher's family or "
+        "a specification such as --student tiny, which uses the teacher's tokenizer.",
+    )
     return student, parsed.name, True
-
-
-def _check_tokenizers(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase, folder: Path) -> None:
-    differing = len(ours.get_vocab().items() ^ theirs.get_vocab().items())
-    if differing:
-        raise DoesNotFit(
-            f"student {folder} and its teacher have different tokenizers ({len(ours)} and {len(theirs)} pieces, "
-            f"{differing} of them in one alone or under another number): "
-            "losses on hidden states and shared batches need the same one. Take a student of the teacher's family or "
-            "a specification such as --student tiny, which uses the teacher's tokenizer."
-        )
 
 
 def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:

@@ -90,7 +90,7 @@ def assemble(
         "recipe": run.config.recipe.model_dump(mode="json"),
         "data": _data(run),
         "models": models,
-        "teacher_note": list(notes),
+        "teachers": _teachers(run, notes),
         "initialisation": asdict(start),
         "alignment": run.alignment,
         "seeds": _seeds(run, students, controls),
@@ -148,6 +148,20 @@ def _data(run: Run) -> dict[str, Any]:
         "messages": list(run.data.messages),
         "fingerprint": run.data.fingerprint,
     }
+
+
+def _teachers(run: Run, notes: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each teacher's own quality; where there are several, `quality.teacher` is their average's."""
+    return [
+        {
+            "name": member.teacher.name,
+            "seed": member.seed,
+            "weight": member.weight,
+            "note": note,
+            "quality": asdict(quality(run.task, run.labels, logits)),
+        }
+        for member, logits, note in zip(run.members, run.member_answers, notes, strict=True)
+    ]
 
 
 def _values(run: Run, trained: Sequence[Trained]) -> list[float]:

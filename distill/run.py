@@ -24,7 +24,10 @@ def _text(help_text: str, *names: str) -> typer.models.OptionInfo:
 
 @app.command()
 def distil(
-    teacher: Annotated[str, _text("Name, folder or Hub id (owner/model).")] = "minilm",
+    teacher: Annotated[
+        list[str] | None, _text("Name, folder or Hub id (owner/model); several times: their answers are averaged.")
+    ] = None,
+    teacher_weight: Annotated[list[float] | None, _text("A weight for each --teacher, in the same order.")] = None,
     student: Annotated[str, _text("Name, folder, or layers=3,hidden=384,…")] = "tiny",
     data: Annotated[str, _text("Folder, file, Hub dataset id, or 'apidocs' (embedded).")] = "apidocs",
     recipe: Annotated[
@@ -60,13 +63,15 @@ def distil(
 ) -> None:
     """Distil a teacher into a student, export it to ONNX, measure it, and write report.html."""
     # Imported here because they take seconds, which --help should not, nor what is not there.
+    teachers = tuple(teacher or ("minilm",))
     try:
         if not print_recipe:
             from distill.data.origins import check_origin  # noqa: PLC0415  (datasets is slow to import)
             from students.spec import parse_student_or_folder  # noqa: PLC0415  (with the two beside it)
             from teachers.sources import locate  # noqa: PLC0415  (huggingface_hub is)
 
-            locate(teacher)
+            for name in teachers:
+                locate(name)
             parse_student_or_folder(student)
             check_origin(data)
         from distill.assembly import Request, carry_out  # noqa: PLC0415  (torch and transformers are)
@@ -79,7 +84,7 @@ def distil(
         typer.echo(to_yaml(load_recipe(recipe, settings or ())), nl=False)
         return
     config = {
-        "teacher": teacher, "student": student, "data": data, "metric": metric,
+        "teachers": teachers, "teacher_weights": teacher_weight, "student": student, "data": data, "metric": metric,
         "text_columns": text_column, "label_column": label_column, "regression": regression,
         "unlabelled": unlabelled, "labelled_rows": labelled_rows, "train_rows": train_rows,
         "evaluation_rows": evaluation_rows, "max_length": max_length, "finetune": finetune,

@@ -20,16 +20,15 @@ def find_finetuned(key: str, run_folder: Path) -> Path | None:
         key: stands for teacher weights, data and settings.
         run_folder: the run's folder.
     """
-    candidates = [run_folder / "teacher", *sorted(run_folder.parent.glob("*/teacher"))]
+    candidates = [*sorted(run_folder.glob("teacher*")), *sorted(run_folder.parent.glob("*/teacher*"))]
     return next((folder for folder in candidates if _key_of(folder) == key), None)
 
 
-def adopt(source: Path, run_folder: Path) -> Path:
-    """Give the run its own copy of a fine-tuned teacher (hard links where the file system has them)."""
-    target = run_folder / "teacher"
+def adopt(source: Path, target: Path) -> Path:
+    """Give a run its own copy of a fine-tuned teacher (hard links where the file system has them)."""
     if source.resolve() == target.resolve():
         return target
-    partial = run_folder / ".teacher.partial"
+    partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(source, partial, copy_function=_link_or_copy, ignore=shutil.ignore_patterns("checkpoint-*"))
     shutil.rmtree(target, ignore_errors=True)

@@ -144,7 +144,7 @@ def classification_run() -> dict[str, Any]:
             "commit": None,
         },
         "config": {
-            "teacher": "minilm",
+            "teachers": ["minilm"],
             "student": "tiny",
             "data": "data/sst2",
             "seeds": 3,

@@ -1,5 +1,6 @@
 import pytest
 
+from benchmarks.report_tables import quality_table
 from benchmarks.report_text import control_line, headline, judge
 from tests.benchmarks.sample_run import classification_run, regression_run
 
@@ -133,3 +134,14 @@ def test_without_a_control_the_page_says_how_to_get_one():
 )
 def test_an_interval_that_touches_zero_is_unclear(low, high, verdict):
     assert judge({"low": low, "high": high}) == verdict
+
+
+def test_several_teachers_are_said():
+    run = classification_run()
+    run["teachers"] = [{"name": "minilm", "seed": seed, "quality": {"value": 0.9 + seed / 100}} for seed in (0, 1)]
+    found = headline(run)
+    assert found.title.startswith("keeps ") and "of the average of 2 teachers at" in found.title
+    assert found.title.endswith("the size of the first")
+    assert "in speed and size the first of them" in found.detail
+    notes = [row[0].note for row in quality_table(run).rows]
+    assert notes[:3] == ["average of 2", "minilm, seed 0", "minilm, seed 1"]

@@ -8,7 +8,7 @@ INPUTS = {"data": "abc"}
 
 
 def _config(**changes):
-    return RunConfig(teacher="minilm", student="tiny", data="apidocs", recipe=RECIPES["logits"], **changes)
+    return RunConfig(teachers=("minilm",), student="tiny", data="apidocs", recipe=RECIPES["logits"], **changes)
 
 
 def test_the_same_settings_claim_the_folder_again(tmp_path):

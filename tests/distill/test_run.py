@@ -9,6 +9,7 @@ import time
 import onnxruntime
 import pytest
 import torch
+from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
 
@@ -161,6 +162,45 @@ def test_a_regression_does_not_depend_on_the_units_of_its_targets(files, tmp_pat
     assert answers["large", "quality"] == pytest.approx(answers["small", "quality"], abs=0.02)
 
 
+def test_several_teachers_are_averaged(files, tmp_path):
+    teachers = ("--teacher", str(files / "teacher"), "--teacher-weight", "2", "--teacher-weight", "1")
+    options = (*teachers, "--teacher-set", "max_steps=15", "--set", "training.epochs=1")
+    result = run_command(files, tmp_path / "run", *options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "average of 2 teachers" in result.stdout
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert [(teacher["seed"], teacher["weight"]) for teacher in record["teachers"]] == [(0, 2.0), (1, 1.0)]
+    tokens = {"input_ids": torch.tensor([[2, 4, 9, 30, 3]])}
+    logits = []
+    for place in ("teacher", "teacher-2"):
+        model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / place).eval()
+        logits.append(model(**tokens).logits.softmax(-1))
+    assert (logits[0] - logits[1]).abs().max() > 1e-4, "two seeds, two teachers"
+    stored = torch.from_numpy(load_numpy(tmp_path / "run" / "teacher-logits.safetensors")["logits"])
+    assert torch.allclose(stored.exp().sum(-1), torch.ones(len(stored)), atol=1e-5)
+    (tmp_path / "run" / "run.json").unlink()
+    again = run_command(files, tmp_path / "run", *options)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert again.stdout.count("fine-tuned earlier") == 2
+
+
+def test_a_teacher_that_is_ready_is_not_averaged_with_itself(files, finished, tmp_path):
+    ready = str(finished[0] / "teacher")
+    result = run_command(files, tmp_path / "run", "--teacher", ready, "--teacher", ready)
+    assert result.returncode == 2
+    assert "its average with itself is itself" in result.stderr
+
+
+def test_teachers_that_read_other_tokens_are_refused(files, tmp_path):
+    shutil.copytree(files / "teacher", tmp_path / "other")
+    document = json.loads((tmp_path / "other" / "tokenizer.json").read_text())
+    document["model"]["vocab"]["zebra"] = len(document["model"]["vocab"])
+    (tmp_path / "other" / "tokenizer.json").write_text(json.dumps(document))
+    result = run_command(files, tmp_path / "run", "--teacher", str(tmp_path / "other"))
+    assert result.returncode == 2
+    assert "have different tokenizers" in result.stderr and "Take teachers that share them" in result.stderr
+
+
 def test_unlabelled_rows_are_learnt_from(files, tmp_path):
     result = run_command(files, tmp_path / "run", "--labelled-rows", "40", "--control", "--set", "training.epochs=1")
     assert result.returncode == 0, result.stdout + result.stderr
@@ -201,6 +241,8 @@ BAD_INPUT = {
     "misfit": (["--metric", "spearman"], "spearman"),
     "field": (["--set", "training.epoch=1"], "training.epoch"),
     "hub": (["--teacher", "bert-large"], "--teacher minilm"),
+    "weights": (["--teacher-weight", "2", "--teacher-weight", "1"], "give a weight for each teacher"),
+    "weight": (["--teacher-weight", "0"], "--teacher-weight"),
     "seeds": (["--seeds", "0"], "seeds"),
     "start": (["--initialisation", "cutt"], "cut"),
     "misfit start": (["--initialisation", "copy"], "copied"),

@@ -107,7 +107,7 @@ def test_finetuned_teachers_are_found_by_their_key_and_shared(save, tmp_path):
     assert find_finetuned("other", second) is None
     found = find_finetuned("key", second)
     assert found == first
-    adopted = adopt(found, second)
+    adopted = adopt(found, second / "teacher")
     assert find_finetuned("key", second) == adopted == second / "teacher"
     assert (adopted / "model.safetensors").stat().st_ino == (first / "model.safetensors").stat().st_ino
 
