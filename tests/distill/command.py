@@ -21,8 +21,9 @@ STUDENT = "layers=2,hidden=16,heads=2,feed_forward=32"
 
 
 def arguments_of(files, out, *options, data="labels"):
+    teacher = () if "--teacher" in options else ("--teacher", str(files / "teacher"))
     return [
-        "--teacher", str(files / "teacher"), "--student", STUDENT, "--data", str(files / data), "--out", str(out),
+        *teacher, "--student", STUDENT, "--data", str(files / data), "--out", str(out),
         *QUICK, *options,
     ]  # fmt: skip
 

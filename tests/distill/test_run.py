@@ -163,7 +163,7 @@ def test_a_regression_does_not_depend_on_the_units_of_its_targets(files, tmp_pat
 
 
 def test_several_teachers_are_averaged(files, tmp_path):
-    teachers = ("--teacher", str(files / "teacher"), "--teacher-weight", "2", "--teacher-weight", "1")
+    teachers = ("--teacher", str(files / "teacher")) * 2 + ("--teacher-weight", "2", "--teacher-weight", "1")
     options = (*teachers, "--teacher-set", "max_steps=15", "--set", "training.epochs=1")
     result = run_command(files, tmp_path / "run", *options)
     assert result.returncode == 0, result.stdout + result.stderr
@@ -196,7 +196,11 @@ def test_teachers_that_read_other_tokens_are_refused(files, tmp_path):
     document = json.loads((tmp_path / "other" / "tokenizer.json").read_text())
     document["model"]["vocab"]["zebra"] = len(document["model"]["vocab"])
     (tmp_path / "other" / "tokenizer.json").write_text(json.dumps(document))
-    result = run_command(files, tmp_path / "run", "--teacher", str(tmp_path / "other"))
+    result = run_command(
+        files,
+        tmp_path / "run",
+        *(part for name in (files / "teacher", tmp_path / "other") for part in ("--teacher", str(name))),
+    )
     assert result.returncode == 2
     assert "have different tokenizers" in result.stderr and "Take teachers that share them" in result.stderr
 
