@@ -19,9 +19,9 @@ from rich.progress import Progress
 from rich.table import Table
 
 from pocketbert import command
-from pocketbert.devices import processor
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
+from pocketbert.machine import processor
 from students.exporting.running import check_length, open_session
 
 LENGTHS = (16, 32, 64, 128)

@@ -56,7 +56,10 @@ def comparison(differences: Sequence[float]) -> dict[str, float]:
 
 
 def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
-    """Return a line for each task and recipe, and one for each recipe over all tasks.
+    """Return a line for each task and recipe, and two for each recipe over all tasks.
+
+    The one over all runs counts seeds of a task as independent, though they share a teacher and a start; the one over
+    the tasks' means does not, and has few values.
 
     Scores are times 100, averaged over the seeds. `difference` is to the control; the column named after the first
     recipe is each other recipe's difference to it, paired by task and seed. Columns without a value are left out.
@@ -73,21 +76,38 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         for recipe in dict.fromkeys(row["recipe"] for row in rows):
             mine = [row for row in rows if row["recipe"] == recipe]
             blank = dict.fromkeys(lines[0], "")
-            lines.append(blank | {"task": "all", "recipe": recipe} | _differences(mine, students, first))
+            lines.append(blank | {"task": "all runs", "recipe": recipe} | _differences(mine, students, first))
+            means = _differences(mine, students, first, by_task=True)
+            lines.append(blank | {"task": "all tasks' means", "recipe": recipe} | means)
     used = [name for name in lines[0] if any(line[name] for line in lines)]
     return [{name: line[name] for name in used} for line in lines]
 
 
 def _differences(
-    rows: Sequence[Mapping[str, Any]], students: Mapping[tuple[str, int], float], first: str
+    rows: Sequence[Mapping[str, Any]],
+    students: Mapping[tuple[str, int], float],
+    first: str,
+    *,
+    by_task: bool = False,
 ) -> dict[str, str]:
     to_first = [
-        row["student"] - students[row["task"], row["seed"]]
+        (row["task"], row["student"] - students[row["task"], row["seed"]])
         for row in rows
         if row["recipe"] != first and (row["task"], row["seed"]) in students
     ]
-    to_control = [row["difference"] for row in rows if row["difference"] != ""]
-    return {"difference": _in_words(to_control), f"against {first}": _in_words(to_first)}
+    to_control = [(row["task"], row["difference"]) for row in rows if row["difference"] != ""]
+    values = _means if by_task else _values
+    return {"difference": _in_words(values(to_control)), f"against {first}": _in_words(values(to_first))}
+
+
+def _values(found: Sequence[tuple[str, float]]) -> list[float]:
+    return [value for _, value in found]
+
+
+def _means(found: Sequence[tuple[str, float]]) -> list[float]:
+    return [
+        float(np.mean([value for task, value in found if task == name])) for name in dict.fromkeys(t for t, _ in found)
+    ]
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -95,8 +115,10 @@ def _mean(values: Sequence[float]) -> str:
 
 
 def _in_words(differences: Sequence[float]) -> str:
-    if len(differences) < 2:
-        return f"{100 * differences[0]:+.1f}" if differences else ""
+    if not differences:
+        return ""
+    if np.allclose(differences, differences[0], rtol=1e-9):  # one, or no spread to judge by
+        return f"{100 * differences[0]:+.1f}"
     over = comparison(differences)
     interval = f"[{100 * over['low']:+.1f}, {100 * over['high']:+.1f}]"
     return f"{100 * over['mean']:+.1f} {interval}, p {over['p_value']:.3f}"

@@ -7,15 +7,18 @@ for one whose rows become columns), and one `<!-- files -->` … `<!-- /files --
 import ast
 import csv
 import re
-import sys
 from pathlib import Path
 
+import typer
+
+from pocketbert import command
 from pocketbert.files import write_text
 
 ROOT = Path(__file__).parents[1]
 MARK = r"results:(?P<name>[\w-]+)"
 BLOCK = re.compile(rf"(<!-- {MARK}(?P<turned> turned)? -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL)
 FILES = re.compile(r"(<!-- files -->\n).*?(<!-- /files -->)", re.DOTALL)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 PACKAGES = ("distill", "teachers", "students", "benchmarks", "pocketbert")
 
 
@@ -59,10 +62,12 @@ def table(path: Path, *, turned: bool = False) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
+@app.command()
+def readme() -> None:
+    """Put the tables of benchmarks/results/*.csv and the list of files into README.md."""
+    path = ROOT / "README.md"
+    write_text(path, fill(path.read_text(encoding="utf-8"), ROOT))
+
+
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    before = readme.read_text(encoding="utf-8")
-    after = fill(before, ROOT)
-    if "--check" in sys.argv:
-        sys.exit(0 if before == after else "README.md is not up to date: run python -m benchmarks.readme")
-    write_text(readme, after)
+    command.run(app, "python -m benchmarks.readme")

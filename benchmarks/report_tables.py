@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 
 from benchmarks import report_format as form
 from benchmarks.report_facts import (
@@ -240,15 +241,19 @@ def models_table(run: Record) -> Table:
     sides = [dig(run, "models", who) or {} for who in ("teacher", "student")]
     if not any(sides):
         return Table(["", "teacher", "student"], [])
-    rows = [
-        [Cell(title), *(Cell(_shape(side.get(key))) for side in sides), Cell("")]
-        for key, title in ({"name": "name"} | shapes).items()
-    ]
+    rows = [[Cell("name"), *(Cell(_name_in_lines(str(side.get("name") or ""))) for side in sides), Cell("")]]
+    rows += [[Cell(title), *(Cell(_shape(side.get(key))) for side in sides), Cell("")] for key, title in shapes.items()]
     for key, title in costs.items():
         teacher, student = (number(side, key) for side in sides)
         texts = [Cell(form.count(teacher)), Cell(form.count(student))]
         rows.append([Cell(title), *texts, Cell(form.share(ratio(teacher, student)))])
     return Table(["", "teacher", "student", "of teacher"], rows)
+
+
+def _name_in_lines(name: str) -> str:
+    """Return a model's name in lines that a phone has room for: of a path the last part, sizes one below the other."""
+    last = Path(name).name if name.startswith(("/", ".", "~")) else name
+    return last.replace(",", ",\n").replace("/", "/\n")
 
 
 def stages_table(run: Record) -> Table:

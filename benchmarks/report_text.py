@@ -114,7 +114,7 @@ def _title(run: Record, variant: Variant) -> str:
     kept = _kept(run, variant)
     if kept and costs:
         first = " of the first" if several_teachers(run) else ""
-        return f"{kept} at {' and '.join(costs)}{first}"
+        return f"{kept}{',' * (',' in kept)} at {' and '.join(costs)}{first}"
     if costs:
         return f"{' and '.join(costs)} of the teacher; quality not measured"
     return kept or "trained, but nothing was measured against the teacher"

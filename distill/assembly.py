@@ -25,7 +25,7 @@ from benchmarks.latency import measure
 from benchmarks.report import write_report
 from benchmarks.size import sizes
 from distill import exporting, pipeline, planning, preparation, record
-from distill.config import CONFIG_FILE, TEACHER_TRAINING, RunConfig, claim_folder
+from distill.config import CONFIG_FILE, TEACHER_TRAINING, RunConfig, claim_folder, grown
 from distill.estimation import check_disk
 from distill.evaluation import Quality, quality
 from distill.pipeline import Trained
@@ -71,6 +71,9 @@ def carry_out(request: Request, console: Console) -> Path | None:
     processes.join()
     config = _config(request)
     folder = request.out or _default_folder(config)
+    asked, config = config, grown(config, folder)
+    if config != asked:
+        console.print(f"{folder} has {config.seeds} seed(s){', a control' * config.control}: they stay in the report")
     environment = record.environment()
     run = preparation.prepare(config, folder)
     processes.wait()  # until all have looked at the folder that the first claims now

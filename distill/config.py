@@ -92,6 +92,14 @@ def check_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str] | No
         raise UserError(f"{folder} is not empty and holds no run: give another --out.")
 
 
+def grown(config: RunConfig, folder: Path) -> RunConfig:
+    """Return the settings with the seeds and the control that a folder's run has already: none is taken away."""
+    path = folder / CONFIG_FILE
+    before = _read(path) if path.exists() else {}
+    seeds, control = before.get("seeds", 1), before.get("control", False)
+    return config.model_copy(update={"seeds": max(config.seeds, seeds), "control": config.control or control})
+
+
 def claim_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str]) -> None:
     """Bind a run's folder to its settings and inputs; see `check_folder` for the errors."""
     check_folder(folder, config, inputs)

@@ -1,5 +1,6 @@
 """The teachers of a run: one, or several whose answers are averaged."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -73,7 +74,7 @@ def finetuning_key(member: Member, config: RunConfig, data: TaskData) -> str:
     task = data.task
     return fingerprint(
         [
-            member.teacher.weights_sha256,
+            member.teacher.fingerprint,
             fingerprint(data.train[:]),
             task.kind,
             task.labels,
@@ -87,14 +88,15 @@ def finetuning_key(member: Member, config: RunConfig, data: TaskData) -> str:
 
 
 def check_tokenizers(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase, who: str, remedy: str) -> None:
-    """Check that two tokenizers have the same pieces under the same numbers.
+    """Check that two tokenizers make the same tokens of a text.
 
     Raises:
         DoesNotFit: they differ; the message begins with `who` and ends in `remedy`.
     """
     differing = len(ours.get_vocab().items() ^ theirs.get_vocab().items())
-    if differing:
-        raise DoesNotFit(
-            f"{who} have different tokenizers ({len(ours)} and {len(theirs)} pieces, {differing} of them in one alone "
-            f"or under another number): {remedy}"
-        )
+    first, second = (json.loads(tokenizer.backend_tokenizer.to_str()) for tokenizer in (ours, theirs))
+    parts = [part for part in ("normalizer", "pre_tokenizer", "post_processor") if first[part] != second[part]]
+    if not differing and not parts:
+        return
+    how = f"{len(ours)} and {len(theirs)} pieces, {differing} of them in one alone or under another number"
+    raise DoesNotFit(f"{who} have different tokenizers ({how if differing else f'their {parts[0]} differs'}): {remedy}")

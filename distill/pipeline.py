@@ -4,6 +4,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, set_seed
@@ -92,7 +93,8 @@ def start_student(run: Run) -> Initialisation:
     teacher, student = run.teacher.model, run.student
     move(teacher, "cpu")
     move(student, "cpu")
-    rows = run.rows.training.select(range(min(STATISTICS_ROWS, len(run.rows.training))))
+    chosen = np.random.default_rng(run.config.seed).permutation(len(run.rows.training))[:STATISTICS_ROWS]
+    rows = run.rows.training.select(np.sort(chosen))  # files are often sorted, so the first rows would not do
     inputs = rows.select_columns([name for name in rows.column_names if name not in {"labels", "length"}])
     batches = [run.collator([inputs[i] for i in range(s, min(s + 64, len(inputs)))]) for s in range(0, len(inputs), 64)]
     return initialise(student, teacher, batches, method=run.config.initialisation)
@@ -122,11 +124,11 @@ def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Datas
 
 
 def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
-    """Store the teacher's logits once where no stage wants more of the teacher."""
+    """Store the teacher's logits where that spares it work."""
     if not stores_logits(run):
         return rows
     members = [
-        [finetuning_key(member, run.config, run.data), member.teacher.weights_sha256, member.weight]
+        [finetuning_key(member, run.config, run.data), member.teacher.fingerprint, member.weight]
         for member in run.members
     ]
     key = fingerprint([members, len(rows)])

@@ -95,9 +95,17 @@ def control_recipe(recipe: Recipe, rows: int) -> Recipe:
 
 
 def stores_logits(run: Run) -> bool:
-    """Tell whether no stage wants more of the teacher than its logits, so that they can be stored."""
-    distillers = [build_distiller(stage, run.student, run.answerer) for stage in run.config.recipe.stages]
-    return all(distiller.needs_teacher_logits_only for distiller in distillers)
+    """Tell whether the teacher has less to read if it answers every row once, and its logits are stored.
+
+    The other way is to ask it in every step; stages that want more of it than logits do so anyway.
+    """
+    rows, recipe = len(student_rows(run)), run.config.recipe
+    asked = sum(
+        steps * stage.training.batch_size * stage.training.gradient_accumulation_steps
+        for stage, steps in zip(recipe.stages, recipe_steps(recipe, rows), strict=True)
+        if build_distiller(stage, run.student, run.answerer).needs_teacher_logits_only
+    )
+    return asked * run.config.seeds >= rows
 
 
 def logits_file(folder: Path) -> Path:

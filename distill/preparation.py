@@ -133,6 +133,8 @@ def prepare(config: RunConfig, folder: Path) -> Run:
             standardise(member.teacher.model, data.task)
     if given:
         standardise(student, data.task)
+        if config.initialisation != "auto":
+            raise UserError(f"--initialisation {config.initialisation}: a student's folder has its own weights.")
     else:
         check_method(student, teacher.model, config.initialisation)
     longest = min(config.max_length, longest_input(student, *(member.teacher.model for member in members)))
@@ -200,7 +202,7 @@ def warnings(run: Run) -> list[str]:
 
 def _inputs(data: TaskData, members: Sequence[Member], student: str) -> dict[str, str]:
     """Fingerprint what lies behind the names: a path's content may change between two runs."""
-    weights = [member.teacher.weights_sha256 for member in members]
+    weights = [member.teacher.fingerprint for member in members]
     inputs = {"data": data.fingerprint, "teacher": fingerprint(weights if len(weights) > 1 else weights[0])}
     folder = parse_student_or_folder(student)
     if isinstance(folder, Path):

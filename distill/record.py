@@ -25,7 +25,7 @@ from distill.pipeline import Trained
 from distill.preparation import Logits, Run
 from distill.seeds import summary
 from pocketbert import processes
-from pocketbert.devices import processor
+from pocketbert.machine import processor
 from students.initialization import Initialisation
 
 SCHEMA = 1
@@ -258,7 +258,7 @@ def _example(run: Run, row: int, teacher: Logits, student: Logits) -> dict[str, 
     example = {"text": texts["text"], "text_pair": texts.get("text_pair")}
     if task.kind == "regression":
         values = {"label": run.labels[row], "teacher": teacher[row, 0], "student": student[row, 0]}
-        named = {name: f"{float(value):.2f}" for name, value in values.items()}
+        named = {name: f"{float(value):.4g}" for name, value in values.items()}
         return example | named | {"teacher_confidence": None, "student_confidence": None}
     return example | {
         "label": task.labels[int(run.labels[row])],

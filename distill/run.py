@@ -70,10 +70,10 @@ def distil(
             from students.spec import parse_student_or_folder  # noqa: PLC0415  (with the two beside it)
             from teachers.sources import locate  # noqa: PLC0415  (huggingface_hub is)
 
-            for name in teachers:
-                locate(name)
             parse_student_or_folder(student)
             check_origin(data)
+            for name in teachers:  # last, since a teacher may have to be downloaded
+                locate(name)
         from distill.assembly import Request, carry_out  # noqa: PLC0415  (torch and transformers are)
         from distill.recipes.loading import load_recipe, to_yaml  # noqa: PLC0415  (torch, through the objectives)
     except KeyboardInterrupt:

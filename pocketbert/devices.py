@@ -1,8 +1,6 @@
 """Where tensors live, and in what precision they train there."""
 
-import platform
 import time
-from pathlib import Path
 
 import torch
 from torch import nn
@@ -21,15 +19,6 @@ def best_device() -> torch.device:
 def move(model: nn.Module, device: torch.device | str) -> None:
     """Move a model in place (through nn.Module: transformers wraps `to` in a way type checkers can't follow)."""
     nn.Module.to(model, device)
-
-
-def processor() -> str:
-    """Return the processor's name; `platform.processor()` is empty on most Linux systems."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def check_bf16() -> None:

@@ -8,7 +8,10 @@ FAMILIES = ("bert", "roberta", "electra", "distilbert")
 """Families whose models can be taken apart (`students.anatomy`), and so cut, copied and written to ONNX directly."""
 
 AUTO = "auto"
-SIZES = ("layers", "hidden", "heads", "feed_forward")
+MOST = {"layers": 256, "hidden": 16_384, "heads": 1024, "feed_forward": 65_536}
+"""Sizes beyond these are mistakes, which even to build without weights would take minutes."""
+
+SIZES = tuple(MOST)
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,8 @@ class StudentSpec:
             value = getattr(self, size)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"student {self.name}: {size}={value} must be a whole number of at least 1.")
+            if value > MOST[size]:
+                raise UserError(f"student {self.name}: {size}={value} is more than {MOST[size]:,}: make it smaller.")
         if self.hidden % self.heads:
             nearest = " or ".join(str(heads) for heads in nearest_heads(self.hidden, self.heads))
             raise UserError(

@@ -171,6 +171,9 @@ def load_student(folder: Path) -> PreTrainedModel:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder} can't be loaded as a sequence classifier ({reason}).") from None
     if info["missing_keys"]:
-        raise UserError(f"{folder}: its weights are incomplete (no {sorted(info['missing_keys'])[0]}).")
+        raise UserError(
+            f"{folder}: its weights are incomplete (no {sorted(info['missing_keys'])[0]}): "
+            "take a model that was trained for classification, or give sizes such as layers=3,hidden=384."
+        )
     loaded: PreTrainedModel = model.eval()
     return loaded

@@ -51,7 +51,6 @@ def texts_of(batches: Sequence[Mapping[str, Tensor]]) -> Texts:
 def embedding_sum(parts: Anatomy, texts: Texts) -> Tensor:
     """Return word + position + token-type embeddings before their normalisation, [N, E]."""
     places = texts.positions + parts.position_offset
-    places = texts.positions + parts.position_offset
     total: Tensor = parts.word_embeddings(texts.ids) + parts.position_embeddings(places)
     if parts.token_type_embeddings is not None:
         total = total + parts.token_type_embeddings(texts.types)

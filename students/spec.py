@@ -36,7 +36,8 @@ def parse_student(text: str, teacher: Proportions | None = None) -> StudentSpec:
 
 def parse_student_or_folder(text: str, teacher: Proportions | None = None) -> StudentSpec | Path:
     """Return the folder with a trained student that a text names, or else what `parse_student` says."""
-    return Path(text) if text.strip() and Path(text).is_dir() else parse_student(text, teacher)
+    is_folder = text.strip() and text not in STUDENTS and Path(text).is_dir()
+    return Path(text) if is_folder else parse_student(text, teacher)
 
 
 def _fields(parts: list[str], text: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from pocketbert.errors import UserError
-from pocketbert.files import sha256
+from pocketbert.files import fingerprint, sha256
 from teachers.sources import locate
 
 Kind = Literal["classification", "regression"]
@@ -36,7 +36,7 @@ class Teacher:
         tokenizer: its fast tokenizer.
         ready: whether its head was trained for these labels; if not, it must be fine-tuned first.
         reason: one line on why it is ready or not.
-        weights_sha256: of its weight files' checksums.
+        fingerprint: stands for weights, configuration and tokenizer.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Teacher:
     tokenizer: PreTrainedTokenizerBase
     ready: bool
     reason: str
-    weights_sha256: str
+    fingerprint: str
 
 
 def load_teacher(name: str, kind: Kind, labels: Sequence[str], *, finetune: bool | None = None) -> Teacher:
@@ -73,14 +73,15 @@ def load_teacher(name: str, kind: Kind, labels: Sequence[str], *, finetune: bool
     if order is not None:
         _reorder_outputs(model, order)
     _set_labels(model, kind, labels)
+    tokenizer = load_tokenizer(folder)
     return Teacher(
         name=name,
         folder=folder,
         model=model.eval(),
-        tokenizer=load_tokenizer(folder),
+        tokenizer=tokenizer,
         ready=order is not None,
         reason=reason,
-        weights_sha256=_weights_checksum(folder),
+        fingerprint=fingerprint([*_checksums(folder), tokenizer.backend_tokenizer.to_str()]),
     )
 
 
@@ -158,9 +159,10 @@ def head_order(config: PreTrainedConfig, kind: Kind, labels: Sequence[str]) -> t
 
 
 def _match_labels(theirs: Sequence[str], ours: Sequence[str]) -> tuple[list[int] | None, str]:
-    lowered = [label.lower() for label in theirs]
-    if sorted(lowered) == sorted(label.lower() for label in ours):
-        return [lowered.index(label.lower()) for label in ours], "its head has these labels"
+    for spelling in (str, str.lower):  # labels that differ in case alone are told apart where that can be
+        known, wanted = [spelling(label) for label in theirs], [spelling(label) for label in ours]
+        if sorted(known) == sorted(wanted) and len(set(known)) == len(known):
+            return [known.index(label) for label in wanted], "its head has these labels"
     generic = all(label.lower() == f"label_{i}" for i, label in enumerate(theirs))
     numbered = all(label == str(i) for i, label in enumerate(ours))
     if generic or numbered:
@@ -189,5 +191,5 @@ def _set_labels(model: PreTrainedModel, kind: Kind, labels: Sequence[str]) -> No
         model.config.label2id = {label: index for index, label in enumerate(labels)}
 
 
-def _weights_checksum(folder: Path) -> str:
-    return ",".join(sha256(file) for file in sorted(folder.glob("*.safetensors")))
+def _checksums(folder: Path) -> list[str]:
+    return [sha256(file) for file in (folder / "config.json", *sorted(folder.glob("*.safetensors")))]

@@ -61,7 +61,9 @@ def _records(path: Path, reader: Any) -> Iterator[tuple[int, list[str]]]:  # noq
         except StopIteration:
             return
         except csv.Error as error:
-            raise broken(path, line, f"can't be read ({error})", "look for a quote that is not closed") from None
+            quoted = reader.dialect.quoting != csv.QUOTE_NONE
+            remedy = "look for a quote that is not closed" if quoted else "shorten or remove it"
+            raise broken(path, line, f"can't be read ({error})", remedy) from None
         if fields:
             yield line, fields
 

@@ -15,6 +15,8 @@ from pocketbert.errors import UserError
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 CLASSES_AT_EASE = 50
 ROWS_PER_CLASS = 10
+LARGEST = 1e18
+"""Larger numbers are no targets: their squares must fit float32."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _written(value: object) -> str:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if NUMBER.fullmatch(text) and np.isfinite(float(text)) else None
+    return float(text) if NUMBER.fullmatch(text) and abs(float(text)) <= LARGEST else None
 
 
 def _are_values(values: _Values, numbers: dict[str, float | None]) -> bool:
@@ -155,8 +157,9 @@ def _are_values(values: _Values, numbers: dict[str, float | None]) -> bool:
 def _require_numbers(values: _Values, numbers: dict[str, float | None]) -> None:
     wrong = [value for value, number in numbers.items() if number is None]
     if wrong:
+        what = "too large" if NUMBER.fullmatch(wrong[0]) else "not a number"
         raise UserError(
-            f"{values.first(wrong[0])}: the target in column '{values.column}' is not a number: {wrong[0]!r}; mend it, "
+            f"{values.first(wrong[0])}: the target in column '{values.column}' is {what}: {wrong[0]!r}; mend it, "
             "or give --no-regression if the column holds classes."
         )
 

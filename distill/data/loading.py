@@ -66,11 +66,11 @@ def load_task(
     messages = [*origin.messages, columns.message, _describe_coding(coding)]
     train, evaluation = _splits(origin, columns, coding, messages)
     extra = _read_unlabelled(Path(unlabelled), columns, messages) if unlabelled else None
-    extra = _without(extra, train, "the train rows", messages)
     if chosen_metric == "f1" and len(coding.names) == 2:
         messages.append(f"f1 takes class '{coding.names[1]}' for the positive one.")
-    _count_overlap(train, evaluation, messages)
     train, evaluation = train.lowest(train_rows), evaluation.lowest(evaluation_rows)
+    extra = _without(extra, train, "the train rows", messages)
+    _count_overlap(train, evaluation, messages)
     _require_classes(train, coding)
     if labelled_rows is not None:
         train, rest = keep_labelled(train, labelled_rows, coding)

@@ -46,11 +46,12 @@ def _rows(task, recipe, students, control=0.8):
 
 def test_the_summary_has_a_line_a_task_and_one_for_all():
     rows = _rows("a", "logits", (0.81, 0.83)) + _rows("b", "logits", (0.81, 0.83))
-    first, second, total = summary(rows)
+    first, second, total, means = summary(rows)
     assert first["student"] == "82.0" and first["steps"] == "4" and first["difference"].startswith("+2.0 [-10.7, +14.7")
     assert second["difference"].startswith("+2.0 [")
     # mean 0.02, standard deviation 0.011547, Student's t with 3 degrees of freedom: 3.182 * 0.011547 / 2 = 0.0184
-    assert total["task"] == "all" and total["difference"] == "+2.0 [+0.2, +3.8], p 0.041"
+    assert total["task"] == "all runs" and total["difference"] == "+2.0 [+0.2, +3.8], p 0.041"
+    assert means["task"] == "all tasks' means" and means["difference"] == "+2.0"
     assert summary(rows[:1])[0]["difference"] == "+1.0"
     assert not any("against" in name for name in first)
 
@@ -62,4 +63,5 @@ def test_recipes_are_compared_with_the_first_by_task_and_seed():
     assert lines["a", "logits"]["against logits"] == ""
     assert lines["a", "distilbert"]["against logits"].startswith("+2.5 [")
     assert lines["b", "distilbert"]["against logits"] == "-1.0"
-    assert lines["all", "distilbert"]["against logits"].startswith("+1.3 [")  # (2 + 3 - 1) / 3
+    assert lines["all runs", "distilbert"]["against logits"].startswith("+1.3 [")  # (2 + 3 - 1) / 3
+    assert lines["all tasks' means", "distilbert"]["against logits"].startswith("+0.7 [")  # (2.5 - 1) / 2 = 0.75

@@ -87,3 +87,11 @@ def test_everything_copes_with_an_empty_record():
     ):
         assert build({}).rows == []
     assert {card.value for card in tables.key_figures({})} == {"–"}
+
+
+def test_long_names_of_models_are_in_lines():
+    run = classification_run()
+    run["models"]["teacher"]["name"] = "/a/long/way/to/teacher"
+    run["models"]["student"]["name"] = "layers=2,hidden=64"
+    names = tables.models_table(run).rows[0]
+    assert [cell.text for cell in names[1:3]] == ["teacher", "layers=2,\nhidden=64"]

@@ -77,7 +77,7 @@ def test_a_teacher_no_better_than_one_answer_for_all_gives_no_share():
     assert headline(run).title.startswith("keeps 97.2 %")
     run["quality"]["constant_answer"] = 0.88
     assert headline(run).title == (
-        "scores 87.6 where the teacher scores 90.1, not clearly better than one answer for every row "
+        "scores 87.6 where the teacher scores 90.1, not clearly better than one answer for every row, "
         "at 5.1x the speed and 1/9 of the size"
     )
 

@@ -1,6 +1,6 @@
 import pytest
 
-from distill.config import RunConfig, check_folder, claim_folder
+from distill.config import RunConfig, check_folder, claim_folder, grown
 from distill.recipes import RECIPES
 from pocketbert.errors import UserError
 
@@ -61,3 +61,16 @@ def test_a_file_where_the_folder_should_be(tmp_path):
     for out in (tmp_path / "file", tmp_path / "file" / "deeper"):
         with pytest.raises(UserError, match="can't be written"):
             check_folder(out, _config())
+
+
+def test_seeds_and_control_that_are_there_are_not_taken_away(tmp_path):
+    claim_folder(tmp_path / "run", _config(seeds=3, control=True), INPUTS)
+    assert grown(_config(), tmp_path / "run") == _config(seeds=3, control=True)
+    assert grown(_config(seeds=5), tmp_path / "run").seeds == 5
+    assert grown(_config(), tmp_path / "other") == _config()
+
+
+def test_a_weight_for_each_teacher_or_none():
+    assert _config(teacher_weights=(2.0,)).teacher_weights == (2.0,)
+    with pytest.raises(UserError, match="--teacher-weight is given 2 times and --teacher 1"):
+        _config(teacher_weights=(1.0, 2.0))

@@ -116,7 +116,7 @@ def test_padding_changes_nothing(name):
     ours, _, shape = TOKEN_LOSSES[name]
     student, teacher = torch.tensor(_random(*shape)), torch.tensor(_random(*shape[::-1]).T.copy())
     pad = (0, 3, 0, 3) if len(shape) == 4 else (0, 0, 0, 3)
-    padded = [F.pad(tensor, pad, value=9.0) for tensor in (student, teacher + 1)]
+    padded = [F.pad(tensor, pad, value=value) for tensor, value in ((student, 9.0), (teacher + 1, -4.0))]
     assert ours(*padded, F.pad(_mask(), (0, 3))).item() == pytest.approx(ours(student, teacher + 1, _mask()).item())
 
 

@@ -196,13 +196,22 @@ def test_teachers_that_read_other_tokens_are_refused(files, tmp_path):
     document = json.loads((tmp_path / "other" / "tokenizer.json").read_text())
     document["model"]["vocab"]["zebra"] = len(document["model"]["vocab"])
     (tmp_path / "other" / "tokenizer.json").write_text(json.dumps(document))
-    result = run_command(
-        files,
-        tmp_path / "run",
-        *(part for name in (files / "teacher", tmp_path / "other") for part in ("--teacher", str(name))),
-    )
+    both = ("--teacher", str(files / "teacher"), "--teacher", str(tmp_path / "other"))
+    result = run_command(files, tmp_path / "run", *both)
     assert result.returncode == 2
     assert "have different tokenizers" in result.stderr and "Take teachers that share them" in result.stderr
+
+
+def test_a_student_that_reads_other_letters_is_refused(files, finished, tmp_path):
+    shutil.copytree(finished[0] / "student", tmp_path / "student")
+    path = tmp_path / "student" / "tokenizer.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"normalizer": {"type": "Lowercase"}}))
+    result = run_command(files, tmp_path / "run", "--student", str(tmp_path / "student"))
+    assert result.returncode == 2
+    assert "different tokenizers (their normalizer differs)" in result.stderr
+    result = run_command(files, tmp_path / "run", "--student", str(finished[0] / "student"), "--initialisation", "cut")
+    assert result.returncode == 2
+    assert "has its own weights" in result.stderr
 
 
 def test_unlabelled_rows_are_learnt_from(files, tmp_path):

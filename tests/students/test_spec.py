@@ -1,9 +1,11 @@
+from pathlib import Path
+
 import pytest
 
 from pocketbert.errors import UserError
 from students.architecture import FIELDS, Proportions, divisors, nearest_heads, usual_heads
 from students.catalogue import STUDENTS
-from students.spec import StudentSpec, parse_student
+from students.spec import StudentSpec, parse_student, parse_student_or_folder
 
 
 @pytest.mark.parametrize("name", STUDENTS)
@@ -82,6 +84,7 @@ def test_the_family_can_be_asked_for():
         ("layers=3,hidden=384.0", "hidden=384.0 is not a whole number"),
         ("layers=0,hidden=384", "layers=0 must be a whole number of at least 1"),
         ("layers=3,hidden=-384", "hidden=-384 must be"),
+        ("layers=100000000,hidden=64", "layers=100000000 is more than 256"),
         ("layers=3,layers=4,hidden=384", "layers is given twice"),
         ("tiny,heads=7", "heads=7 does not divide hidden=312: take heads=6 or 8"),
         ("tiny,heads=400", "take heads=312"),
@@ -107,3 +110,10 @@ def test_usual_heads_divide_every_width():
         assert hidden % usual_heads(hidden) == 0
         assert all(hidden % heads == 0 for heads in nearest_heads(hidden, 5))
     assert divisors(12) == [1, 2, 3, 4, 6, 12]
+
+
+def test_a_folder_does_not_shadow_a_students_name(tmp_path, monkeypatch):
+    (tmp_path / "tiny").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert parse_student_or_folder("tiny") is STUDENTS["tiny"]
+    assert parse_student_or_folder("./tiny") == Path("tiny")

@@ -127,3 +127,23 @@ def test_stored_logits_are_computed_once_for_a_key(tmp_path):
     assert len(calls) == 2
     path.write_bytes(b"torn")
     assert (stored_logits(path, "b", compute) == first).all()
+
+
+@pytest.mark.parametrize(("theirs", "order"), [(("us", "US"), [1, 0]), (("US", "us"), [0, 1]), (("Us", "uS"), None)])
+def test_labels_that_differ_in_case_alone_are_told_apart(save, bert, theirs, order):
+    model = bert(id2label=dict(enumerate(theirs)), label2id={name: i for i, name in enumerate(theirs)})
+    teacher = load_teacher(str(save(model)), "classification", ["US", "us"])
+    assert teacher.ready == (order is not None)
+    if order is not None:
+        assert torch.allclose(_logits(teacher.model), _logits(model.eval())[:, order])
+
+
+@pytest.mark.parametrize(("file", "old", "new"), [("tokenizer.json", '"w5"', '"v5"'), ("config.json", "gelu", "relu")])
+def test_the_fingerprint_stands_for_tokenizer_and_configuration_too(save, file, old, new):
+    folder = save()
+    before = load_teacher(str(folder), "classification", ["no", "yes"]).fingerprint
+    assert load_teacher(str(folder), "classification", ["no", "yes"]).fingerprint == before
+    text = (folder / file).read_text()
+    assert old in text
+    (folder / file).write_text(text.replace(old, new))
+    assert load_teacher(str(folder), "classification", ["no", "yes"]).fingerprint != before

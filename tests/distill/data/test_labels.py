@@ -77,6 +77,7 @@ def test_labels_of_the_evaluation_rows_use_the_train_rows_ids():
         ([None, None], None, "line 2: no label in column 'label' .2 such rows"),
         (["0.5", "1.5", "2.5x", "3"], None, "line 4: the target in column 'label' is not a number: '2.5x'"),
         (["0.5", "nan", "1.5"], None, "line 3: the target in column 'label' is not a number: 'nan'"),
+        (["0.5", "9e37", "1.5"], None, "line 3: the target in column 'label' is too large: '9e37'"),
         (["good", "1.5"], True, "line 2: .* not a number: 'good'; mend it, or give --no-regression"),
         ([f"text {n}" for n in range(60)], None, "60 different values in 60 rows, which are no classes"),
         ([[1], [2]], None, "holds lists or objects, not labels"),

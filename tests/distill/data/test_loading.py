@@ -263,3 +263,17 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
     pq.write_table(pa.table(rows), tmp_path / "a.parquet")
     with pytest.raises(UserError, match="column 'text' can't be read as text"):
         load_task(str(tmp_path / "a.parquet"))
+
+
+def test_only_rows_that_are_taken_count_as_known(tmp_path):
+    folder = tmp_path / "data"
+    folder.mkdir()
+    rows = [f"film {i}\t{i % 2}" for i in range(40)]
+    (folder / "train.tsv").write_text("\n".join(["sentence\tlabel", *rows]) + "\n")
+    (folder / "dev.tsv").write_text("\n".join(["sentence\tlabel", *rows[:6]]) + "\n")
+    data = load_task(str(folder), train_rows=10, evaluation_rows=4, unlabelled=str(folder / "train.tsv"))
+    known = set(data.train["text"][:]) | set(data.evaluation["text"][:])
+    assert set(data.unlabelled["text"][:]) == {f"film {i}" for i in range(40)} - known
+    both = len(set(data.train["text"][:]) & set(data.evaluation["text"][:]))
+    said = [message for message in data.messages if "also stands in evaluation" in message]
+    assert said == ([f"{both} train rows have a text that also stands in evaluation; they are kept."] if both else [])
