@@ -83,9 +83,9 @@ def _view(run: Record) -> dict[str, object]:
 
 
 def _first_view(run: Record) -> dict[str, object]:
-    names = [form.plain(dig(run, "models", who, "name") or who) for who in ("teacher", "student")]
+    names = [form.model_name(dig(run, "models", who, "name")) or who for who in ("teacher", "student")]
     if several_teachers(run):
-        names[0] = " + ".join(form.plain(teacher.get("name")) for teacher in several_teachers(run))
+        names[0] = " + ".join(form.model_name(teacher.get("name")) for teacher in several_teachers(run))
     return {
         "title": f"{names[0]} → {names[1]} on {form.plain(dig(run, 'data', 'name') or 'a task')}",
         "headline": headline(run),

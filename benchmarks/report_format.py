@@ -2,6 +2,7 @@
 
 import math
 import re
+from pathlib import Path
 
 MISSING = "–"
 PERCENT_METRICS = frozenset({"accuracy", "f1", "matthews", "pearson", "spearman"})
@@ -145,3 +146,9 @@ def _minus(text: str) -> str:
     if float(text.removesuffix(" %")) == 0:
         return text.lstrip("+-")
     return text.replace("-", "−", 1)
+
+
+def model_name(name: object) -> str:
+    """Return a model's name that a phone has room for: of a path the last part, sizes with a space to break at."""
+    text = "" if name is None else str(name)
+    return (Path(text).name if text.startswith(("/", ".", "~")) else text).replace(",", ", ")

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from itertools import groupby
-from pathlib import Path
 
 from benchmarks import report_format as form
 from benchmarks.report_facts import (
@@ -123,7 +122,10 @@ def quality_table(run: Record) -> Table:
     )
     named = [(Cell(_QUALITY_ROWS[who], _who(run, who)), value) for who, value in measured.items()]
     named[1:1] = [
-        (Cell(f"teacher {i}", f"{form.plain(item.get('name'))}, seed {item.get('seed')}"), dig(item, "quality") or {})
+        (
+            Cell(f"teacher {i}", f"{form.model_name(item.get('name'))}, seed {item.get('seed')}"),
+            dig(item, "quality") or {},
+        )
         for i, item in enumerate(several_teachers(run), start=1)
     ]
     rows = [
@@ -252,8 +254,7 @@ def models_table(run: Record) -> Table:
 
 def _name_in_lines(name: str) -> str:
     """Return a model's name in lines that a phone has room for: of a path the last part, sizes one below the other."""
-    last = Path(name).name if name.startswith(("/", ".", "~")) else name
-    return last.replace(",", ",\n").replace("/", "/\n")
+    return form.model_name(name).replace(" ", "\n").replace("/", "/\n")
 
 
 def stages_table(run: Record) -> Table:
@@ -300,8 +301,8 @@ def _who(run: Record, who: str) -> str:
         return "same start, no teacher"
     if who == "teacher" and several_teachers(run):
         return f"average of {len(several_teachers(run))}"
-    name = dig(run, "models", who, "name")
-    return f"{name}, PyTorch" if name and who == "student" else str(name or "")
+    name = form.model_name(dig(run, "models", who, "name"))
+    return f"{name}, PyTorch" if name and who == "student" else name
 
 
 def _interval(metric: str, value: object, signed: bool = False) -> str:
