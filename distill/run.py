@@ -25,7 +25,7 @@ def _text(help_text: str, *names: str) -> typer.models.OptionInfo:
 @app.command()
 def distil(
     teacher: Annotated[
-        list[str] | None, _text("Name, folder or Hub id (owner/model); several times: their answers are averaged.")
+        list[str] | None, _text("Name, folder or Hub id; several times: their answers are averaged. Default: minilm.")
     ] = None,
     teacher_weight: Annotated[list[float] | None, _text("A weight for each --teacher, in the same order.")] = None,
     student: Annotated[str, _text("Name, folder, or layers=3,hidden=384,…")] = "tiny",
