@@ -14,6 +14,7 @@ import datasets
 import numpy as np
 import psutil
 import torch
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -41,6 +42,7 @@ from students.building import save_student
 
 Weights = dict[str, torch.Tensor]
 RANDOM_STARTS = ("pca", "random")
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,25 @@ def carry_out(request: Request, console: Console) -> Path | None:
     asked, config = config, grown(config, folder)
     if config != asked:
         console.print(f"{folder} has {config.seeds} seed(s){', a control' * config.control}: they stay in the report")
+    lock = FileLock(folder / LOCK)
+    try:
+        return _carry_out(request, config, folder, lock, console)
+    finally:
+        lock.release(force=True)
+
+
+def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock, console: Console) -> Path | None:
     environment = record.environment()
     run = preparation.prepare(config, folder)
     processes.wait()  # until all have looked at the folder that the first claims now
     continued = (folder / CONFIG_FILE).exists()
     if processes.is_first():
-        _begin(run, console)
+        _begin(run, lock, console)
     notes = pipeline.ready_teachers(run)
     console.print(*notes, sep="\n")
     warnings = preparation.warnings(run)
     if processes.is_first():
-        claim_folder(folder, config, run.inputs)
+        _claim(run, lock)
     console.print(*(f"warning: {text}" for text in warnings), sep="\n", end="\n" if warnings else "")
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
@@ -173,14 +183,23 @@ def _default_folder(config: RunConfig) -> Path:
     return Path("runs") / re.sub(r"[^A-Za-z0-9.+=-]+", "-", "-".join(short))
 
 
-def _begin(run: Run, console: Console) -> None:
+def _claim(run: Run, lock: FileLock) -> None:
+    """Bind the folder to this run, and keep any other that is at work out of it; may be called again."""
+    claim_folder(run.folder, run.config, run.inputs)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{run.folder}: another run is at work in it: let it end, or give another --out.") from None
+
+
+def _begin(run: Run, lock: FileLock, console: Console) -> None:
     """Say what the run is and will cost, and claim its folder."""
     _announce(run, console)
     cost, parts = planning.estimate(run)
     console.print(f"cost: {cost.describe()} ({'; '.join(parts)}); cutting, exporting and measuring come on top")
     check_disk(run.folder, cost.disk_bytes)
     if not run.ready:  # else nothing is written yet, and a refusal may ask for another option
-        claim_folder(run.folder, run.config, run.inputs)
+        _claim(run, lock)
 
 
 def _announce(run: Run, console: Console) -> None:

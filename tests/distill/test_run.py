@@ -9,6 +9,7 @@ import time
 import onnxruntime
 import pytest
 import torch
+from filelock import FileLock
 from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
@@ -212,6 +213,13 @@ def test_a_student_that_reads_other_letters_is_refused(files, finished, tmp_path
     result = run_command(files, tmp_path / "run", "--student", str(finished[0] / "student"), "--initialisation", "cut")
     assert result.returncode == 2
     assert "has its own weights" in result.stderr
+
+
+def test_a_folder_in_which_a_run_is_at_work_is_refused(files, finished):
+    with FileLock(finished[0] / ".lock"):
+        result = run_command(files, finished[0], "--control", "--seeds", "2", "--set", "training.epochs=2")
+    assert result.returncode == 2
+    assert "another run is at work in it" in result.stderr
 
 
 def test_unlabelled_rows_are_learnt_from(files, tmp_path):
