@@ -132,4 +132,4 @@ def test_folders_without_safe_weights_are_refused(tmp_path):
 
 def test_a_student_larger_than_the_memory_is_refused_before_it_is_built():
     with pytest.raises(UserError, match="GB of weights and this machine"):
-        build_student(parse_student("layers=2,hidden=1000000"), classifier("bert"))
+        build_student(parse_student("layers=200,hidden=16384"), classifier("bert"))
