@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from distill.recipe_names import RECIPE_NAMES, check_recipe
 from pocketbert import command, processes
 
 console = Console(soft_wrap=True, markup=False, highlight=False, quiet=not processes.is_first())
@@ -30,9 +31,7 @@ def distil(
     teacher_weight: Annotated[list[float] | None, _text("A weight for each --teacher, in the same order.")] = None,
     student: Annotated[str, _text("Name, folder, or layers=3,hidden=384,…")] = "tiny",
     data: Annotated[str, _text("Folder, file, Hub dataset id, or 'apidocs' (embedded).")] = "apidocs",
-    recipe: Annotated[
-        str, _text("logits, distilbert, tinybert, minilm, minilmv2, patient, or a YAML file.")
-    ] = "logits",
+    recipe: Annotated[str, _text(f"{', '.join(RECIPE_NAMES)}, or a YAML file.")] = "logits",
     out: Annotated[Path | None, _text("The run's folder; default runs/TEACHER-STUDENT-DATA-RECIPE.")] = None,
     settings: Annotated[list[str] | None, _text("Set a recipe's field: training.epochs=5", "--set")] = None,
     teacher_settings: Annotated[
@@ -64,6 +63,7 @@ def distil(
     """Distil a teacher into a student, export it to ONNX, measure it, and write report.html."""
     # Imported here because they take seconds, which --help should not, nor what is not there.
     teachers = tuple(teacher or ("minilm",))
+    check_recipe(recipe)
     try:
         if not print_recipe:
             from distill.data.origins import check_origin  # noqa: PLC0415  (datasets is slow to import)

@@ -6,8 +6,9 @@ from typing import Any
 
 import yaml
 
+from distill.recipe_names import check_recipe
 from distill.recipes import RECIPES, Recipe
-from pocketbert.errors import UserError, unknown
+from pocketbert.errors import UserError
 from pocketbert.validation import validated
 
 
@@ -40,11 +41,9 @@ def to_yaml(recipe: Recipe) -> str:
 
 
 def _read(source: str) -> dict[str, Any]:
-    path = Path(source)
-    if not path.suffix and not path.exists():
-        raise unknown("recipe", source, RECIPES, "A YAML file works too; --print-recipe writes one to start from.")
+    check_recipe(source)
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(Path(source).read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"recipe file '{source}' can't be read: {error.strerror}.") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
