@@ -1,4 +1,4 @@
-"""The recipes, one file a paper. To add one: write the file and add its line here."""
+"""The recipes, one file a paper. To add one: write the file, add its line here and its name to `recipe_names`."""
 
 from distill.recipes.distilbert import DISTILBERT
 from distill.recipes.logits import LOGITS
