@@ -53,6 +53,7 @@ def run_row(run: Mapping[str, Any]) -> dict[str, str]:
         "kept %": _interval(run, ("kept", "student"), "share", "{:.1f}"),
         "distilled - control": _interval(run, ("comparisons", "student_minus_control"), "difference", "{:+.1f}"),
         "int8 - distilled": _interval(run, ("comparisons", "int8_minus_student"), "difference", "{:+.1f}"),
+        "encoder %": _encoder_share(run),
         "teacher fp32 MB": _megabytes(run, "teacher fp32"),
         "student fp32 MB": _megabytes(run, "student fp32"),
         "student int8 MB": _megabytes(run, "student int8"),
@@ -78,6 +79,12 @@ def _interval(run: Mapping[str, Any], path: tuple[str, ...], name: str, form: st
         return "" if values[0] is None else form.format(100 * values[0])
     value, low, high = (form.format(100 * value) for value in values)
     return f"{value} [{low}, {high}]"
+
+
+def _encoder_share(run: Mapping[str, Any]) -> str:
+    """Return the student's parameters without embeddings in per cent of its teacher's."""
+    student, teacher = (dig(run, "models", who, "parameters_without_embeddings") for who in ("student", "teacher"))
+    return f"{100 * student / teacher:.1f}" if student and teacher else ""
 
 
 def _megabytes(run: Mapping[str, Any], name: str) -> str:

@@ -26,7 +26,7 @@ from benchmarks.latency import measure
 from benchmarks.report import write_report
 from benchmarks.size import sizes
 from distill import exporting, pipeline, planning, preparation, record
-from distill.config import CONFIG_FILE, TEACHER_TRAINING, RunConfig, claim_folder, grown
+from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, claim_folder, grown
 from distill.estimation import check_disk
 from distill.evaluation import Quality, quality
 from distill.pipeline import Trained
@@ -42,7 +42,6 @@ from students.building import save_student
 
 Weights = dict[str, torch.Tensor]
 RANDOM_STARTS = ("pca", "random")
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
         preparation.restore_units(model, run.task)
     save_student(run.student, folder / "student")
     run.teacher.tokenizer.save_pretrained(folder / "student")
-    exported = exporting.export_and_prove(run, folder, request.max_drop)
+    exported = exporting.export_and_prove(run, students[0].evaluation_logits, folder, request.max_drop)
     for file in exported:
         console.print(file.describe())
     kept = {file.name: file.path for file in exported if not file.refused}
@@ -185,11 +184,12 @@ def _default_folder(config: RunConfig) -> Path:
 
 def _claim(run: Run, lock: FileLock) -> None:
     """Bind the folder to this run, and keep any other that is at work out of it; may be called again."""
-    claim_folder(run.folder, run.config, run.inputs)
+    run.folder.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError(f"{run.folder}: another run is at work in it: let it end, or give another --out.") from None
+    claim_folder(run.folder, run.config, run.inputs)
 
 
 def _begin(run: Run, lock: FileLock, console: Console) -> None:
@@ -272,7 +272,7 @@ def _say_quality(
     add("teacher" if len(run.members) == 1 else f"average of {len(run.members)} teachers", run.teacher_logits)
     for member, logits in zip(run.members, run.member_answers, strict=True):
         if len(run.members) > 1:
-            add(f"{member.place.replace('-', ' ')}: {member.teacher.name}, seed {member.seed}", logits)
+            add(f"{member.title}: {member.teacher.name}, seed {member.seed}", logits)
     add("student before training", start_logits)
     for trained in students:
         add(f"student, seed {trained.seed}", trained.evaluation_logits)

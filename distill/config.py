@@ -12,6 +12,9 @@ from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
 CONFIG_FILE = "config.json"
+LOCK = ".lock"
+"""Held while a run is at work in its folder."""
+
 TEACHER_TRAINING = TrainingSettings(epochs=3, min_steps=200, batch_size=64, learning_rate=1e-4, freeze_embeddings=True)
 
 
@@ -88,7 +91,7 @@ def check_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str] | No
                 f"{folder} holds a run with other settings ({'; '.join(differing[:3])}): give another --out, or delete "
                 "that folder if its run is not needed."
             )
-    elif folder.exists() and any(folder.iterdir()):
+    elif folder.exists() and any(path.name != LOCK for path in folder.iterdir()):
         raise UserError(f"{folder} is not empty and holds no run: give another --out.")
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS
-from distill.evaluation import Difference, difference, predict
+from distill.evaluation import Difference, difference
 from distill.preparation import Logits, Run
 from pocketbert.devices import move
 from students.export import Parity, export_fp32, export_int8, parity, run_onnx
@@ -60,20 +60,24 @@ class Exported:
         return f"{self.name}: {self.path}, {self.bytes / 1e6:.1f} MB, {drop}"
 
 
-def export_and_prove(run: Run, folder: Path, limit: float) -> list[Exported]:
+def export_and_prove(run: Run, student_logits: Logits, folder: Path, limit: float) -> list[Exported]:
     """Write fp32 and int8 files of the first teacher and the student.
 
-    Those that lose more than `limit` on the metric are removed.
+    Args:
+        run: with both models in the data's units.
+        student_logits: what the student says in PyTorch on the evaluation split, [N, C].
+        folder: the run's.
+        limit: files that lose more than this on the metric are removed.
     """
-    places = {"teacher": (run.teacher.model, folder / "teacher-onnx"), "student": (run.student, folder / "student")}
-    exported = []
-    for role, (model, place) in places.items():
-        reference = predict(model, run.rows.evaluation, run.collator)
-        exported += [
-            _export(run, f"{role} {precision}", model, reference, place / f"model-{precision}.onnx", limit)
-            for precision in ("fp32", "int8")
-        ]
-    return exported
+    places = {
+        "teacher": (run.teacher.model, run.member_answers[0], folder / "teacher-onnx"),
+        "student": (run.student, student_logits, folder / "student"),
+    }
+    return [
+        _export(run, f"{role} {precision}", model, reference, place / f"model-{precision}.onnx", limit)
+        for role, (model, reference, place) in places.items()
+        for precision in ("fp32", "int8")
+    ]
 
 
 def _export(run: Run, name: str, model: PreTrainedModel, reference: Logits, path: Path, limit: float) -> Exported:

@@ -30,6 +30,11 @@ class Member:
     place: str
     weight: float
 
+    @property
+    def title(self) -> str:
+        """What to call it on the screen: "teacher", "teacher 2" and so on."""
+        return self.place.replace("-", " ")
+
 
 def load_members(config: RunConfig, task: Task) -> tuple[Member, ...]:
     """Load a run's teachers.

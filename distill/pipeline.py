@@ -21,6 +21,7 @@ from pocketbert.files import fingerprint
 from students.building import load_student, save_student
 from students.initialization import Initialisation, initialise
 from teachers.caching import stored_logits
+from teachers.ensemble import average
 from teachers.finetuning import adopt, find_finetuned, mark_finetuned
 
 STATISTICS_ROWS = 2048
@@ -42,21 +43,29 @@ def ready_teachers(run: Run) -> list[str]:
     move(run.answerer, best_device())
     run.answerer.eval()
     run.member_answers = tuple(answer(run, member.teacher.model) for member in run.members)
-    run.answers = run.member_answers[0] if len(run.members) == 1 else answer(run, run.answerer)
+    run.answers = _together(run)
     return notes
 
 
+def _together(run: Run) -> Logits:
+    """Return what all teachers say on the evaluation split, [N, C]."""
+    if len(run.members) == 1:
+        return run.member_answers[0]
+    logits = [torch.from_numpy(answers) for answers in run.member_answers]
+    weights = [member.weight for member in run.members]
+    averaged: Logits = average(logits, weights, regression=run.task.kind == "regression").numpy()
+    return averaged
+
+
 def _ready(run: Run, member: Member) -> str:
-    teacher, who = member.teacher, member.place.replace("-", " ")
+    teacher = member.teacher
     if teacher.ready:
-        return f"{who} used as it is: {teacher.reason}"
+        return f"{member.title} used as it is: {teacher.reason}"
     found = find_finetuned(finetuning_key(member, run.config, run.data), run.folder)
-    note = (
-        f"{who} fine-tuned first: {teacher.reason}"
-        if found is None
-        else f"{who} fine-tuned earlier, reused from {found}"
-    )
-    found = found or _finetune(run, member)
+    note = f"{member.title} fine-tuned earlier, reused from {found}"
+    if found is None:
+        note = f"{member.title} fine-tuned first: {teacher.reason}"
+        found = _finetune(run, member)
     folder = adopt(found, run.folder / member.place) if processes.is_first() else found
     teacher.model.load_state_dict(load_student(folder).state_dict())
     standardise(teacher.model, run.task)
@@ -70,8 +79,7 @@ def answer(run: Run, model: PreTrainedModel) -> Logits:
 
 def _finetune(run: Run, member: Member) -> Path:
     folder, teacher = run.folder / member.place, member.teacher
-    title = member.place.replace("-", " ")
-    conditions = Conditions(run.rows.labelled, run.collator, member.seed, title, run.config.bf16)
+    conditions = Conditions(run.rows.labelled, run.collator, member.seed, member.title, run.config.bf16)
     results = run_recipe(finetuning_recipe(run), teacher.model, None, conditions, folder)
     restore_units(teacher.model, run.task)
     if processes.is_first():

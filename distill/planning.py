@@ -26,7 +26,7 @@ def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     unready = [member for member in run.members if not member.teacher.ready]
     for member in unready:
         if find_finetuned(finetuning_key(member, config, run.data), run.folder) is None:
-            title, model = f"{member.place} fine-tuning", member.teacher.model
+            title, model = f"{member.title} fine-tuning", member.teacher.model
             parts[title] = _left(run, finetuning_recipe(run), model, None, run.rows.labelled, [member.place])
     rows, folders = student_rows(run), [f"seed-{seed}/student" for seed in seeds]
     work = _left(run, config.recipe, student, teacher, rows, folders)

@@ -138,7 +138,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     else:
         check_method(student, teacher.model, config.initialisation)
     longest = min(config.max_length, longest_input(student, *(member.teacher.model for member in members)))
-    inputs = _inputs(data, members, config.student)
+    inputs = _inputs(data, members, Path(config.student) if given else None)
     voice = answerer(members)
     check_folder(folder, config, inputs)
     alignment = [
@@ -200,13 +200,11 @@ def warnings(run: Run) -> list[str]:
     return found
 
 
-def _inputs(data: TaskData, members: Sequence[Member], student: str) -> dict[str, str]:
+def _inputs(data: TaskData, members: Sequence[Member], student: Path | None) -> dict[str, str]:
     """Fingerprint what lies behind the names: a path's content may change between two runs."""
-    weights = [member.teacher.fingerprint for member in members]
-    inputs = {"data": data.fingerprint, "teacher": fingerprint(weights if len(weights) > 1 else weights[0])}
-    folder = parse_student_or_folder(student)
-    if isinstance(folder, Path):
-        inputs["student"] = fingerprint([sha256(file) for file in sorted(folder.glob("*.safetensors"))])
+    inputs = {"data": data.fingerprint, "teacher": fingerprint([member.teacher.fingerprint for member in members])}
+    if student is not None:
+        inputs["student"] = fingerprint([sha256(file) for file in sorted(student.glob("*.safetensors"))])
     return inputs
 
 

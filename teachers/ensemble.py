@@ -67,9 +67,14 @@ class Ensemble(PreTrainedModel):
         output.logits = average(logits, self.weights, regression=self.config.problem_type == "regression")
         return output
 
-    def set_attn_implementation(self, attn_implementation: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    def set_attn_implementation(
+        self,
+        attn_implementation: Any,  # noqa: ANN401  (transformers takes a name or a mapping, and says neither)
+        *args: Any,  # noqa: ANN401  (handed on)
+        **options: Any,  # noqa: ANN401  (handed on)
+    ) -> None:
         """Set the first member's, whose attention is the one that is looked at."""
         self.first.set_attn_implementation(attn_implementation, *args, **options)
 
-    def _can_set_attn_implementation(self) -> bool:  # type: ignore[override]
+    def _can_set_attn_implementation(self) -> bool:  # type: ignore[override]  # a class's there, a member's here
         return bool(self.first._can_set_attn_implementation())

@@ -15,6 +15,8 @@ def test_scores_are_those_of_the_record():
     row = run_row(run)
     assert row["teacher"] == f"{100 * teacher['value']:.1f} [{100 * teacher['low']:.1f}, {100 * teacher['high']:.1f}]"
     assert row["command"] == run["command"]
+    student, teacher = (run["models"][who]["parameters_without_embeddings"] for who in ("student", "teacher"))
+    assert float(row["encoder %"]) == pytest.approx(100 * student / teacher, abs=0.05)
 
 
 def test_differences_are_times_100_with_their_sign():

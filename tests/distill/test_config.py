@@ -1,6 +1,6 @@
 import pytest
 
-from distill.config import RunConfig, check_folder, claim_folder, grown
+from distill.config import LOCK, RunConfig, check_folder, claim_folder, grown
 from distill.recipes import RECIPES
 from pocketbert.errors import UserError
 
@@ -35,6 +35,11 @@ def test_a_field_deep_in_the_recipe_is_named(tmp_path):
         UserError, match=r"recipe\.stages\.0\.objectives\.soft_targets\.temperature: 2\.0 there, 9\.0 here"
     ):
         claim_folder(tmp_path / "run", _config().model_copy(update={"recipe": other}), INPUTS)
+
+
+def test_a_lock_left_behind_is_nothing(tmp_path):
+    (tmp_path / LOCK).touch()
+    claim_folder(tmp_path, _config(), INPUTS)
 
 
 def test_a_folder_with_other_things_in_it_is_left_alone(tmp_path):

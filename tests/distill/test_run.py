@@ -177,6 +177,8 @@ def test_several_teachers_are_averaged(files, tmp_path):
         model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / place).eval()
         logits.append(model(**tokens).logits.softmax(-1))
     assert (logits[0] - logits[1]).abs().max() > 1e-4, "two seeds, two teachers"
+    parities = [file["parity"]["max_logit_difference"] for file in record["artefacts"] if "fp32" in file["name"]]
+    assert max(parities) < 1e-3, "the exported teacher is the first one, and so is what it is compared with"
     stored = torch.from_numpy(load_numpy(tmp_path / "run" / "teacher-logits.safetensors")["logits"])
     assert torch.allclose(stored.exp().sum(-1), torch.ones(len(stored)), atol=1e-5)
     (tmp_path / "run" / "run.json").unlink()
