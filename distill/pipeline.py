@@ -95,8 +95,8 @@ def _finetune(run: Run, member: Member) -> Path:
 
 def start_student(run: Run) -> Initialisation:
     """Give the student its starting weights, from the teacher where that helps."""
-    if run.given_weights:
-        return Initialisation(method="given", description=f"the weights of {run.config.student}", layers=())
+    if run.given is not None:
+        return Initialisation(method="given", description=run.given, layers=())
     set_seed(run.config.seed)
     teacher, student = run.teacher.model, run.student
     move(teacher, "cpu")

@@ -19,13 +19,13 @@ from distill.evaluation import constant_answer, quality
 from distill.losses import IGNORED_LABEL
 from distill.members import Member, answerer, check_tokenizers, load_members
 from distill.stages import asks_teacher, build_distiller
-from pocketbert.errors import DoesNotFit, UserError
+from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
-from students.building import build_student, load_student, proportions, usable_positions
+from students.building import build_student, proportions, usable_positions
 from students.initialization import check_method
 from students.spec import StudentSpec, parse_student_or_folder
 from students.units import rescale
-from teachers.loading import Teacher, head_order, load_tokenizer
+from teachers.loading import Teacher, load_teacher
 
 FEW_ROWS = 100
 Logits = NDArray[np.floating[Any]]
@@ -55,6 +55,7 @@ class Run:
     Attributes:
         members: the teachers; the first is the one that the student is cut out of and compared with in size and speed.
         answerer: what answers for all of them.
+        given: what the student's weights are, where they are a folder's.
         answers: what it says on the evaluation split, once the teachers are ready.
         member_answers: what each of them says there.
     """
@@ -66,7 +67,7 @@ class Run:
     answerer: PreTrainedModel
     student: PreTrainedModel
     student_name: str
-    given_weights: bool
+    given: str | None
     rows: Rows
     inputs: dict[str, str]
     collator: PaddingCollator
@@ -131,14 +132,12 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     for member in members:
         if member.teacher.ready:
             standardise(member.teacher.model, data.task)
-    if given:
-        standardise(student, data.task)
-        if config.initialisation != "auto":
-            raise UserError(f"--initialisation {config.initialisation}: a student's folder has its own weights.")
-    else:
+    if given is None:
         check_method(student, teacher.model, config.initialisation)
+    elif config.initialisation != "auto":
+        raise UserError(f"--initialisation {config.initialisation}: a student's folder has its own weights.")
     longest = min(config.max_length, longest_input(student, *(member.teacher.model for member in members)))
-    inputs = _inputs(data, members, Path(config.student) if given else None)
+    inputs = _inputs(data, members, None if given is None else Path(config.student))
     voice = answerer(members)
     check_folder(folder, config, inputs)
     alignment = [
@@ -154,7 +153,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         answerer=voice,
         student=student,
         student_name=name,
-        given_weights=given,
+        given=given,
         rows=_encode(data, teacher, longest),
         inputs=inputs,
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
@@ -208,24 +207,23 @@ def _inputs(data: TaskData, members: Sequence[Member], student: Path | None) -> 
     return inputs
 
 
-def _student(name: str, teacher: Teacher, task: Task) -> tuple[PreTrainedModel, str, bool]:
+def _student(name: str, teacher: Teacher, task: Task) -> tuple[PreTrainedModel, str, str | None]:
+    """Return the student, what to call it, and what its weights are where they are a folder's."""
     parsed = parse_student_or_folder(name, proportions(teacher.model.config))
     if isinstance(parsed, StudentSpec):
-        return build_student(parsed, teacher.model), parsed.name, False
-    student = load_student(parsed)
-    order, reason = head_order(student.config, task.kind, task.labels)
-    if order is None or order != sorted(order):
-        reason = reason if order is None else "its labels stand in another order"
-        raise DoesNotFit(f"student {parsed} does not fit the task: {reason}. Take one trained for these labels.")
-    student.config.problem_type = teacher.model.config.problem_type
+        return build_student(parsed, teacher.model), parsed.name, None
+    student = load_teacher(name, task.kind, task.labels)  # any classifier; the same rules tell whether its head fits
     check_tokenizers(
-        load_tokenizer(parsed),
+        student.tokenizer,
         teacher.tokenizer,
         f"student {parsed} and its teacher",
         "losses on hidden states and shared batches need the same one. Take a student of the teacher's family or "
         "a specification such as --student tiny, which uses the teacher's tokenizer.",
     )
-    return student, parsed.name, True
+    if student.ready:
+        standardise(student.model, task)
+    head = "with its head" if student.ready else "with a new head"
+    return student.model, parsed.name, f"the weights of {name}, {head} ({student.reason})"
 
 
 def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:

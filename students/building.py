@@ -165,7 +165,7 @@ def load_student(folder: Path) -> PreTrainedModel:
     check_model_folder(folder)
     try:
         model, info = _AUTO.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+            folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -177,7 +177,7 @@ def _reorder_outputs(model: PreTrainedModel, order: Sequence[int]) -> None:
     linears = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
     head = linears[-1]
     if head.out_features != len(order):
-        raise UserError("the teacher's labels stand in another order than the data's and its head can't be re-ordered.")
+        raise UserError("the model's labels stand in another order than the data's and its head can't be re-ordered.")
     with torch.no_grad():
         head.weight.copy_(head.weight[list(order)].clone())
         if head.bias is not None:

@@ -12,7 +12,13 @@ import torch
 from filelock import FileLock
 from safetensors.numpy import load_file as load_numpy
 from safetensors.torch import load_file
-from transformers import AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForMaskedLM,
+    PreTrainedTokenizerFast,
+)
 
 from distill import run
 from distill.recipes import RECIPES
@@ -107,10 +113,28 @@ def test_a_teacher_of_another_task_is_not_taken_as_it_is(files, finished, tmp_pa
     )  # the remedy, in the same folder
 
 
-def test_a_student_folder_must_fit_the_task(files, finished, tmp_path):
-    result = run_command(files, tmp_path / "run", "--student", str(finished[0] / "student"), data="values")
-    assert result.returncode == 2
-    assert "does not fit the task" in result.stderr
+def test_a_student_of_another_task_gets_a_new_head(files, finished, tmp_path):
+    given = finished[0] / "student"
+    options = ("--student", str(given), "--set", "training.max_steps=2", "--teacher-set", "max_steps=2")
+    assert run_command(files, tmp_path / "run", *options, data="values").returncode == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert "with a new head (it is a classifier)" in record["initialisation"]["description"]
+
+
+def test_a_pretrained_student_starts_with_its_own_encoder(files, finished, tmp_path):
+    given = tmp_path / "pretrained"
+    config = BertConfig.from_pretrained(finished[0] / "student", architectures=None)
+    BertForMaskedLM(config).half().save_pretrained(given)
+    AutoTokenizer.from_pretrained(files / "teacher").save_pretrained(given)
+    options = ("--student", str(given), "--set", "training.learning_rate=1e-12", "--set", "training.max_steps=1")
+    assert run_command(files, tmp_path / "run", *options).returncode == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert "with a new head (it is a BertForMaskedLM" in record["initialisation"]["description"]
+    before, after = load_file(given / "model.safetensors"), load_file(tmp_path / "run/student/model.safetensors")
+    shared = [name for name in after if name in before]
+    assert len(shared) == len([name for name in after if "classifier" not in name and "pooler" not in name])
+    assert all(torch.allclose(before[name].float(), after[name], atol=1e-6) for name in shared)
+    assert {after[name].dtype for name in after} == {torch.float32}
 
 
 def test_a_damaged_student_is_one_line(files, finished, tmp_path):
