@@ -33,7 +33,7 @@ class Activations:
     """The tensors of one forward pass; None = not collected.
 
     Attributes:
-        logits: [B, C], or [B, 1] for regression.
+        logits: [B, C], [B, 1] for regression, or [N, C] for N hidden tokens.
         hidden_states: the embeddings' output and then each layer's, each [B, L, H].
         attention_scores: per layer QK^T / sqrt(d) before mask and softmax, each [B, A, L, L].
         queries, keys, values: per layer, each [B, A, L, D].
@@ -108,18 +108,39 @@ def _collecting(wanted: frozenset[str]) -> Iterator[dict[str, list[Tensor]]]:
         _collector.reset(token)
 
 
-def capture(model: nn.Module, inputs: Mapping[str, Tensor], needs: frozenset[str]) -> Activations:
+@contextmanager
+def _answering_at(model: PreTrainedModel, places: Tensor | None) -> Iterator[None]:
+    """Let a model's head read the last hidden state at these places alone, [B, L] of bool; None: as it does."""
+    if places is None:
+        yield
+        return
+
+    def select(_encoder: nn.Module, _inputs: object, output: Any) -> None:  # noqa: ANN401  (a ModelOutput of any family)
+        output.last_hidden_state = output.last_hidden_state[places].unsqueeze(0)
+
+    handle = model.base_model.register_forward_hook(select)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def capture(
+    model: PreTrainedModel, inputs: Mapping[str, Tensor], needs: frozenset[str], places: Tensor | None = None
+) -> Activations:
     """Run the model once and return the tensors named in `needs` (the logits always).
 
     Args:
-        model: a sequence classification model passed through `prepare` with the same needs.
+        model: a sequence classification or masked language model passed through `prepare` with the same needs.
         inputs: `input_ids` [B, L], `attention_mask` [B, L] and what else the model takes.
         needs: names of fields of `Activations`.
+        places: of a language model, the N tokens to answer for, [B, L] of bool; its logits are [N, C] then, and the
+            head, which costs more than a small encoder, reads no other tokens.
     """
-    with _collecting(needs & OF_ATTENTION) as collected:
+    with _collecting(needs & OF_ATTENTION) as collected, _answering_at(model, places):
         output = model(**inputs, output_hidden_states=HIDDEN_STATES in needs, return_dict=True)
     return Activations(
-        logits=output.logits,
+        logits=output.logits if places is None else output.logits.squeeze(0),
         hidden_states=tuple(output.hidden_states) if HIDDEN_STATES in needs else None,
         **{name: tuple(tensors) for name, tensors in collected.items()},
     )

@@ -14,19 +14,21 @@ import datasets
 import numpy as np
 import psutil
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from safetensors.torch import load_model
 from transformers.utils import logging as transformers_logging
 
-from benchmarks.flops import flops
+from benchmarks.comparison import comparison, model_facts
 from benchmarks.latency import measure
 from benchmarks.report import write_report
-from benchmarks.size import sizes
 from distill import exporting, pipeline, planning, preparation, record
-from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, claim_folder, grown
+from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, grown, take_folder
+from distill.corpus import assembly as corpus
+from distill.corpus.pipeline import HEAD_TRAINING
+from distill.corpus.texts import is_corpus
 from distill.estimation import check_disk
 from distill.evaluation import Quality, quality
 from distill.pipeline import Trained
@@ -77,6 +79,8 @@ def carry_out(request: Request, console: Console) -> Path | None:
         console.print(f"{folder} has {config.seeds} seed(s){', a control' * config.control}: they stay in the report")
     lock = FileLock(folder / LOCK)
     try:
+        if is_corpus(config.data):
+            return corpus.carry_out(config, folder, lock, console)
         return _carry_out(request, config, folder, lock, console)
     finally:
         lock.release(force=True)
@@ -93,7 +97,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     console.print(*notes, sep="\n")
     warnings = preparation.warnings(run)
     if processes.is_first():
-        _claim(run, lock)
+        take_folder(run.folder, run.config, run.inputs, lock)
     console.print(*(f"warning: {text}" for text in warnings), sep="\n", end="\n" if warnings else "")
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
@@ -163,7 +167,8 @@ def _is_utf8(text: str) -> bool:
 
 def _config(request: Request) -> RunConfig:
     recipe = load_recipe(request.recipe, request.settings)
-    training = TEACHER_TRAINING.model_dump() | dict(_assignment(text) for text in request.teacher_settings)
+    usual = HEAD_TRAINING if is_corpus(request.config["data"]) else TEACHER_TRAINING
+    training = usual.model_dump() | dict(_assignment(text) for text in request.teacher_settings)
     teacher_training = validated(TrainingSettings, training, "--teacher-set")
     document = request.config | {"recipe": recipe, "teacher_training": teacher_training}
     return validated(RunConfig, document)
@@ -182,16 +187,6 @@ def _default_folder(config: RunConfig) -> Path:
     return Path("runs") / re.sub(r"[^A-Za-z0-9.+=-]+", "-", "-".join(short))
 
 
-def _claim(run: Run, lock: FileLock) -> None:
-    """Bind the folder to this run, and keep any other that is at work out of it; may be called again."""
-    run.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise UserError(f"{run.folder}: another run is at work in it: let it end, or give another --out.") from None
-    claim_folder(run.folder, run.config, run.inputs)
-
-
 def _begin(run: Run, lock: FileLock, console: Console) -> None:
     """Say what the run is and will cost, and claim its folder."""
     _announce(run, console)
@@ -199,7 +194,7 @@ def _begin(run: Run, lock: FileLock, console: Console) -> None:
     console.print(f"cost: {cost.describe()} ({'; '.join(parts)}); cutting, exporting and measuring come on top")
     check_disk(run.folder, cost.disk_bytes)
     if not run.ready:  # else nothing is written yet, and a refusal may ask for another option
-        _claim(run, lock)
+        take_folder(run.folder, run.config, run.inputs, lock)
 
 
 def _announce(run: Run, console: Console) -> None:
@@ -212,37 +207,16 @@ def _announce(run: Run, console: Console) -> None:
     console.print(f"  {len(rows.labelled)} labelled rows, {extra} without label, {len(rows.evaluation)} for evaluation")
     if rows.truncated:
         console.print(f"  {rows.truncated} training rows reach --max-length {run.config.max_length} and may be cut")
-    console.print(_comparison(run))
+    models = _models(run)
+    console.print(comparison(models["teacher"], models["student"]))
     for line in run.alignment:
         console.print(f"  {line}")
 
 
-def _comparison(run: Run) -> Table:
-    models = _models(run)
-    table = Table("", f"teacher {run.teacher.name}", f"student {run.student_name}", "ratio", title=None)
-    for key, title in record.MODEL_FIELDS.items():
-        teacher, student = models["teacher"][key], models["student"][key]
-        numbers = isinstance(teacher, int) and isinstance(student, int)
-        ratio = f"{teacher / student:.1f}" if numbers and student else ""
-        table.add_row(title, _grouped(teacher), _grouped(student), ratio)
-    return table
-
-
-def _grouped(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
 def _models(run: Run) -> dict[str, dict[str, Any]]:
-    names = {"teacher": run.teacher.name, "student": run.student_name}
-    models = {"teacher": run.teacher.model, "student": run.student}
     return {
-        role: record.model_facts(names[role], model)
-        | {
-            "parameters": sizes(model).parameters,
-            "parameters_without_embeddings": sizes(model).without_embeddings,
-            "flops_at_128": flops(model, 128),
-        }
-        for role, model in models.items()
+        "teacher": model_facts(run.teacher.name, run.teacher.model),
+        "student": model_facts(run.student_name, run.student),
     }
 
 

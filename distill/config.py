@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from distill.recipes.schema import Positive, Recipe, TrainingSettings
@@ -35,6 +36,7 @@ class RunConfig(BaseModel):
     train_rows: int | None = None
     evaluation_rows: int | None = None
     regression: bool | None = None
+    packed: bool = True
     max_length: Annotated[int, Field(ge=8)] = 128
     initialisation: str = "auto"
     teacher_training: TrainingSettings = TEACHER_TRAINING
@@ -107,6 +109,16 @@ def claim_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str]) -> 
     """Bind a run's folder to its settings and inputs; see `check_folder` for the errors."""
     check_folder(folder, config, inputs)
     write_json(folder / CONFIG_FILE, config.model_dump(mode="json") | {"inputs": dict(inputs)})
+
+
+def take_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str], lock: FileLock) -> None:
+    """Bind the folder to a run, and keep any other that is at work out of it; may be called again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{folder}: another run is at work in it: let it end, or give another --out.") from None
+    claim_folder(folder, config, inputs)
 
 
 def _read(path: Path) -> dict[str, Any]:

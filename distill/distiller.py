@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from distill.activations import LOGITS, Activations, capture, prepare
 from distill.losses import IGNORED_LABEL
+from distill.masking import Masking, Vocabulary, mask_tokens
 from distill.noise import Noise, add_noise
 from distill.objectives import Objective
 from pocketbert.devices import move
@@ -26,6 +27,7 @@ class Distiller(nn.Module):
         noise: changes to the texts in training, from the epoch after its clean ones; none where no objective asks
             the teacher.
         special_ids: tokens that noise leaves alone.
+        masking: how tokens are hidden, and from which vocabulary; None except for a masked language model.
 
     Attributes:
         epoch: whole passes over the rows so far; the trainer sets it.
@@ -44,6 +46,7 @@ class Distiller(nn.Module):
         teacher: PreTrainedModel | None,
         noise: Noise | None = None,
         special_ids: Sequence[int] = (),
+        masking: tuple[Vocabulary, Masking] | None = None,
     ) -> None:
         super().__init__()
         self.epoch = 0
@@ -53,13 +56,15 @@ class Distiller(nn.Module):
         needs = [objective.needs for objective in objectives.values()]
         self._student_needs = frozenset[str]({LOGITS}).union(*needs)
         self._teacher_needs = frozenset[str]().union(*(o.needs for o in objectives.values() if o.teacher))
-        self._noise = noise if self._teacher_needs else None  # without its answers a changed text teaches nothing
+        self._noise = noise if self._teacher_needs and masking is None else None  # its answers make a text teach
+        self._masking = masking
         prepare(student, self._student_needs)
         student.requires_grad_(True)  # a teacher that is fine-tuned was frozen when it was last a teacher
         if teacher is not None:
             prepare(teacher, self._teacher_needs)
             teacher.eval().requires_grad_(False)
         object.__setattr__(self, "teacher", teacher)
+        self.register_state_dict_post_hook(_each_tensor_once)
 
     @property
     def needs_teacher_logits_only(self) -> bool:
@@ -87,11 +92,16 @@ class Distiller(nn.Module):
         if self.training and self._noise is not None and self.epoch >= self._noise.clean_epochs:
             input_ids, changed = add_noise(input_ids, attention_mask, self._special_ids, self._noise)
             labels = _unlabelled(labels, changed)
+        hidden = None
+        if self._masking is not None:
+            input_ids, labels = mask_tokens(input_ids, attention_mask, *self._masking)
+            hidden = labels != IGNORED_LABEL
+            labels = labels[hidden]
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
-        student = capture(self.student, inputs, self._student_needs)
-        teacher = self._ask_teacher(inputs, teacher_logits, changed)
+        student = capture(self.student, inputs, self._student_needs, hidden)
+        teacher = self._ask_teacher(inputs, teacher_logits, changed, hidden)
         values = {
             name: objective(student, teacher, attention_mask, labels) for name, objective in self.objectives.items()
         }
@@ -107,23 +117,39 @@ class Distiller(nn.Module):
         return objective.weight
 
     def _ask_teacher(
-        self, inputs: Mapping[str, Tensor], logits: Tensor | None, changed: Tensor | None
+        self,
+        inputs: Mapping[str, Tensor],
+        logits: Tensor | None,
+        changed: Tensor | None,
+        hidden: Tensor | None,
     ) -> Activations | None:
         if not self._teacher_needs:
             return None
         if logits is None or not self.needs_teacher_logits_only:
-            return self._teacher_activations(inputs)
+            return self._teacher_activations(inputs, hidden)
         if changed is None or not changed.any():
             return Activations(logits=logits)
         live = self._teacher_activations({name: tensor[changed] for name, tensor in inputs.items()})
         return Activations(logits=logits.index_put((changed,), live.logits.to(logits.dtype)))
 
-    def _teacher_activations(self, inputs: Mapping[str, Tensor]) -> Activations:
+    def _teacher_activations(self, inputs: Mapping[str, Tensor], hidden: Tensor | None = None) -> Activations:
         teacher: PreTrainedModel = self.__dict__["teacher"]
         if teacher.device != inputs["input_ids"].device:
             move(teacher, inputs["input_ids"].device)
         with torch.no_grad():
-            return capture(teacher, inputs, self._teacher_needs)
+            return capture(teacher, inputs, self._teacher_needs, hidden)
+
+
+def _each_tensor_once(
+    module: nn.Module, state: dict[str, Tensor], prefix: str, local_metadata: Mapping[str, object]
+) -> None:
+    """Leave out the second name of a tensor (a language model's decoder is its word embeddings): files hold it once."""
+    seen = set[tuple[int, torch.Size]]()
+    for name, tensor in list(state.items()):
+        key = tensor.data_ptr(), tensor.shape
+        if key in seen and tensor.numel():
+            del state[name]
+        seen.add(key)
 
 
 def _unlabelled(labels: Tensor | None, rows: Tensor) -> Tensor | None:

@@ -1,18 +1,15 @@
 """What the parts of a run will cost, from a few timed steps."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from datasets import Dataset
-from transformers import PreTrainedModel
 
 from distill import estimation
 from distill.members import finetuning_key
-from distill.noise import Noise
 from distill.preparation import Run, student_rows
 from distill.recipes.schema import Recipe
-from distill.stages import build_distiller, is_finished, plain_recipe, recipe_steps, stage_folder
-from distill.trainer import steps_done, steps_per_epoch
+from distill.remaining import remaining
+from distill.stages import Conditions, build_distiller, plain_recipe, recipe_steps
 from pocketbert.devices import best_device, move
 from teachers.finetuning import find_finetuned
 
@@ -27,17 +24,20 @@ def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     for member in unready:
         if find_finetuned(finetuning_key(member, config, run.data), run.folder) is None:
             title, model = f"{member.title} fine-tuning", member.teacher.model
-            parts[title] = _left(run, finetuning_recipe(run), model, None, run.rows.labelled, [member.place])
-    rows, folders = student_rows(run), [f"seed-{seed}/student" for seed in seeds]
-    work = _left(run, config.recipe, student, teacher, rows, folders)
+            labelled = _conditions(run, run.rows.labelled)
+            parts[title] = remaining(finetuning_recipe(run), model, None, labelled, [run.folder / member.place])
+    rows, folders = student_rows(run), [run.folder / f"seed-{seed}/student" for seed in seeds]
+    conditions = _conditions(run, rows)
+    work = remaining(config.recipe, student, teacher, conditions, folders, stored_logits=stores_logits(run))
     if work[0] and stores_logits(run) and not logits_file(run.folder).exists():
         move(teacher, best_device())
         parts["teacher's soft targets"] = estimation.seconds_to_answer(teacher, rows, run.collator, 128), 0
     parts[f"student, {config.seeds} seed(s)"] = work
     if config.control:
-        folders = [f"seed-{seed}/control" for seed in seeds]
+        folders = [run.folder / f"seed-{seed}/control" for seed in seeds]
         recipe = control_recipe(config.recipe, len(rows))
-        parts[f"control, {config.seeds} seed(s)"] = _left(run, recipe, student, None, run.rows.labelled, folders)
+        labelled = _conditions(run, run.rows.labelled)
+        parts[f"control, {config.seeds} seed(s)"] = remaining(recipe, student, None, labelled, folders)
     trained = [student, *(member.teacher.model for member in unready)]
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
     cost = estimation.Cost(
@@ -48,40 +48,9 @@ def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
     return cost, [f"{name}: about {seconds:.0f} s" for name, (seconds, _) in parts.items()]
 
 
-def _left(
-    run: Run,
-    recipe: Recipe,
-    student: PreTrainedModel,
-    teacher: PreTrainedModel | None,
-    rows: Dataset,
-    folders: Sequence[str],
-) -> tuple[float, int]:
-    """Return the seconds and the activation bytes of the stages that are not finished in the trainings' folders."""
-    seconds, size, stored = 0.0, 0, stores_logits(run)
-    for number, (stage, steps) in enumerate(zip(recipe.stages, recipe_steps(recipe, len(rows)), strict=True), start=1):
-        unfinished = [f for f in folders if not is_finished(stage_folder(run.folder / f, number, stage))]
-        if unfinished:
-            left = sum(steps - steps_done(stage_folder(run.folder / f, number, stage)) for f in unfinished)
-            distiller = build_distiller(stage, student, teacher, run.teacher.tokenizer.all_special_ids)
-            move(distiller, best_device())
-            batch = min(stage.training.batch_size, len(rows))
-            accumulation = stage.training.gradient_accumulation_steps
-            for epoch, part in _epochs(stage.noise, steps / steps_per_epoch(stage.training, len(rows))):
-                distiller.epoch = epoch
-                step = estimation.probe_step(
-                    distiller, rows, run.collator, batch, bf16=run.config.bf16, stored_logits=stored
-                )
-                seconds += part * left * accumulation * step.seconds
-                size = max(size, step.activation_bytes)
-    return seconds, size
-
-
-def _epochs(noise: Noise | None, epochs: float) -> list[tuple[int, float]]:
-    """Return epochs whose steps cost differently (the teacher reads noisy texts), each with its part of the steps."""
-    if noise is None or epochs <= noise.clean_epochs:
-        return [(0, 1.0)]
-    clean = noise.clean_epochs / epochs
-    return [(epoch, part) for epoch, part in ((0, clean), (noise.clean_epochs, 1 - clean)) if part]
+def _conditions(run: Run, rows: Dataset) -> Conditions:
+    special = tuple(run.teacher.tokenizer.all_special_ids)
+    return Conditions(rows, run.collator, run.config.seed, "estimate", run.config.bf16, special)
 
 
 def control_recipe(recipe: Recipe, rows: int) -> Recipe:

@@ -16,7 +16,6 @@ import numpy as np
 import psutil
 import torch
 from scipy.special import softmax
-from transformers import PreTrainedModel
 
 import pocketbert
 from distill.evaluation import Quality, constant_answer, difference, kept_share, predictions, quality
@@ -31,31 +30,6 @@ from students.initialization import Initialisation
 SCHEMA = 1
 DISAGREEMENTS = 20
 PACKAGES = ("torch", "transformers", "datasets", "tokenizers", "onnx", "onnxruntime", "numpy")
-MODEL_FIELDS = {
-    "architecture": "family",
-    "layers": "layers",
-    "hidden": "width",
-    "heads": "heads",
-    "feed_forward": "feed-forward",
-    "vocabulary": "vocabulary",
-    "parameters": "parameters",
-    "parameters_without_embeddings": "parameters without embeddings",
-    "flops_at_128": "FLOPs at length 128",
-}
-
-
-def model_facts(name: str, model: PreTrainedModel) -> dict[str, Any]:
-    """Return a model's sizes as its configuration states them."""
-    config = model.config
-    return {
-        "name": name,
-        "architecture": config.model_type,
-        "layers": config.num_hidden_layers,
-        "hidden": config.hidden_size,
-        "heads": config.num_attention_heads,
-        "feed_forward": getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None),
-        "vocabulary": config.vocab_size,
-    }
 
 
 def assemble(

@@ -30,7 +30,10 @@ def distil(
     ] = None,
     teacher_weight: Annotated[list[float] | None, _text("A weight for each --teacher, in the same order.")] = None,
     student: Annotated[str, _text("Name, folder, or layers=3,hidden=384,…")] = "tiny",
-    data: Annotated[str, _text("Folder, file, Hub dataset id, or 'apidocs' (embedded).")] = "apidocs",
+    data: Annotated[
+        str,
+        _text("Folder, file, Hub dataset id, 'apidocs' (embedded), or 'corpus' / 'corpus:PATH': text to pretrain on."),
+    ] = "apidocs",
     recipe: Annotated[str, _text(f"{', '.join(RECIPE_NAMES)}, or a YAML file.")] = "logits",
     out: Annotated[Path | None, _text("The run's folder; default runs/TEACHER-STUDENT-DATA-RECIPE.")] = None,
     settings: Annotated[list[str] | None, _text("Set a recipe's field: training.epochs=5", "--set")] = None,
@@ -49,6 +52,7 @@ def distil(
     labelled_rows: Annotated[int | None, _text("Use this many labels; the other rows count as unlabelled.")] = None,
     train_rows: Annotated[int | None, _text("Use at most this many training rows.")] = None,
     evaluation_rows: Annotated[int | None, _text("Use at most this many evaluation rows.")] = None,
+    packed: Annotated[bool, _text("Of a corpus: rows of several texts, just filled; else one text a row.")] = True,
     max_length: Annotated[int, _text("Tokens kept of each row.")] = 128,
     initialisation: Annotated[str, _text("auto, copy, cut, pca or random.")] = "auto",
     control: Annotated[bool, _text("Also train the same student without the teacher.")] = False,
@@ -87,7 +91,7 @@ def distil(
         "teachers": teachers, "teacher_weights": teacher_weight, "student": student, "data": data, "metric": metric,
         "text_columns": text_column, "label_column": label_column, "regression": regression,
         "unlabelled": unlabelled, "labelled_rows": labelled_rows, "train_rows": train_rows,
-        "evaluation_rows": evaluation_rows, "max_length": max_length, "finetune": finetune,
+        "evaluation_rows": evaluation_rows, "max_length": max_length, "packed": packed, "finetune": finetune,
         "initialisation": initialisation,
         "control": control, "seeds": seeds, "seed": seed, "bf16": bf16,
     }  # fmt: skip

@@ -14,6 +14,7 @@ from transformers import PreTrainedModel, TrainerState, set_seed
 
 from distill.data.encoding import PaddingCollator
 from distill.distiller import Distiller
+from distill.masking import Vocabulary
 from distill.objectives import OBJECTIVES
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 from distill.shapes import shape_of
@@ -55,7 +56,11 @@ class StageResult:
 
 
 def build_distiller(
-    stage: Stage, student: PreTrainedModel, teacher: PreTrainedModel | None, special_ids: Sequence[int] = ()
+    stage: Stage,
+    student: PreTrainedModel,
+    teacher: PreTrainedModel | None,
+    special_ids: Sequence[int] = (),
+    vocabulary: Vocabulary | None = None,
 ) -> Distiller:
     """Build a stage's objectives for these two models.
 
@@ -64,6 +69,7 @@ def build_distiller(
         student: trained.
         teacher: None for a stage of gold labels alone.
         special_ids: of the tokenizer, for a stage with noise.
+        vocabulary: of the tokenizer, for masked language models.
 
     Raises:
         DoesNotFit: an objective can't align them.
@@ -73,7 +79,12 @@ def build_distiller(
     for name, document in stage.objectives.items():
         settings = OBJECTIVES[name].Settings.model_validate(document)
         objectives[name] = OBJECTIVES[name](settings, ours, theirs)
-    return Distiller(student, objectives, teacher, stage.noise, special_ids)
+    masking = None if vocabulary is None else (vocabulary, stage.masking)
+    distiller = Distiller(student, objectives, teacher, stage.noise, special_ids, masking)
+    _embeddings(student).requires_grad_(not stage.training.freeze_embeddings)
+    if stage.training.freeze_encoder:
+        student.base_model.requires_grad_(False)
+    return distiller
 
 
 def asks_teacher(stage: Stage) -> bool:
@@ -97,6 +108,7 @@ class Conditions:
         title: what the progress bars call the training.
         bf16: autocast to bfloat16.
         special_ids: the tokenizer's tokens that noise leaves alone.
+        vocabulary: the tokenizer's, where the rows are a corpus whose tokens are to be masked.
     """
 
     rows: Dataset
@@ -105,6 +117,7 @@ class Conditions:
     title: str
     bf16: bool = False
     special_ids: tuple[int, ...] = ()
+    vocabulary: Vocabulary | None = None
 
 
 def run_recipe(
@@ -148,9 +161,8 @@ def _run_stage(
         return StageResult(**read_json(folder / DONE))
     rows, seed = conditions.rows, conditions.seed
     set_seed(seed)
-    distiller = build_distiller(stage, student, teacher, conditions.special_ids)
+    distiller = build_distiller(stage, student, teacher, conditions.special_ids, conditions.vocabulary)
     dropout = _set_dropout(student, stage.training.dropout)
-    _embeddings(student).requires_grad_(not stage.training.freeze_embeddings)
     with processes.first_goes_ahead():
         checkpoint = latest_checkpoint(folder)
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)

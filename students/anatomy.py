@@ -50,6 +50,21 @@ class HeadStep:
 
 
 @dataclass(frozen=True)
+class LanguageHead:
+    """A masked language head: `dense`, activation, `norm`, then the word embeddings' transpose plus `bias`.
+
+    Attributes:
+        dense: hidden -> embedding width.
+        norm: of the embedding width.
+        bias: [vocabulary].
+    """
+
+    dense: nn.Linear
+    norm: nn.LayerNorm
+    bias: nn.Parameter
+
+
+@dataclass(frozen=True)
 class Anatomy:
     """A whole model; modules are live.
 
@@ -65,6 +80,7 @@ class Anatomy:
         activation: name of the feed-forward activation.
         head: applied in turn to the first token's last hidden state; the last step gives the logits. It is empty for
             a bare encoder without pooler, and ends with the pooler for one with it.
+        language_head: None where the model is not a masked language model.
     """
 
     family: str
@@ -77,6 +93,7 @@ class Anatomy:
     layers: tuple[Layer, ...]
     activation: str
     head: tuple[HeadStep, ...]
+    language_head: LanguageHead | None = None
 
     @property
     def hidden(self) -> int:
@@ -129,6 +146,7 @@ def _bert_like(model: PreTrainedModel) -> Anatomy:
         layers=tuple(_bert_layer(layer) for layer in encoder.encoder.layer),
         activation=config.hidden_act,
         head=_bert_head(model),
+        language_head=_language_head(model),
     )
 
 
@@ -173,7 +191,23 @@ def _distilbert(model: PreTrainedModel) -> Anatomy:
         layers=tuple(_distilbert_layer(layer) for layer in encoder.transformer.layer),
         activation=model.config.activation,
         head=_distilbert_head(model),
+        language_head=_language_head(model),
     )
+
+
+def _language_head(model: PreTrainedModel) -> LanguageHead | None:
+    whole: Any = model
+    if hasattr(whole, "cls"):
+        inner = whole.cls.predictions
+        return LanguageHead(inner.transform.dense, inner.transform.LayerNorm, inner.bias)
+    if hasattr(whole, "lm_head"):
+        return LanguageHead(whole.lm_head.dense, whole.lm_head.layer_norm, whole.lm_head.bias)
+    if hasattr(whole, "generator_predictions"):
+        inner = whole.generator_predictions
+        return LanguageHead(inner.dense, inner.LayerNorm, whole.generator_lm_head.bias)
+    if hasattr(whole, "vocab_projector"):
+        return LanguageHead(whole.vocab_transform, whole.vocab_layer_norm, whole.vocab_projector.bias)
+    return None
 
 
 def _distilbert_head(model: PreTrainedModel) -> tuple[HeadStep, ...]:

@@ -7,6 +7,7 @@ import psutil
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
@@ -21,6 +22,7 @@ from pocketbert.weights import check_model_folder
 from students.architecture import AUTO, FAMILIES, Proportions, StudentSpec
 
 _AUTO: Any = AutoModelForSequenceClassification  # its methods are untyped
+_AUTO_LANGUAGE: Any = AutoModelForMaskedLM
 _CONFIGS: dict[str, type[PreTrainedConfig]] = {
     "bert": BertConfig,
     "roberta": RobertaConfig,
@@ -31,27 +33,34 @@ _HEAD_DROPOUT = ("seq_classif_dropout", "classifier_dropout", "hidden_dropout_pr
 
 
 def build_student(spec: StudentSpec, teacher: PreTrainedModel) -> PreTrainedModel:
-    """Return a sequence classifier of the student's sizes with random weights.
+    """Return a model of the student's sizes with random weights, with a head of the teacher's kind.
 
     Args:
         spec: sizes and family.
-        teacher: gives vocabulary, positions, token types, labels, problem type, dropout and activation; any family.
+        teacher: a sequence classifier or a masked language model; gives vocabulary, positions, token types, labels,
+            problem type, dropout and activation; any family.
 
     Raises:
         UserError: its weights are more than the machine's memory.
     """
     config = student_config(spec, teacher.config)
+    auto = _AUTO_LANGUAGE if is_language_model(teacher) else _AUTO
     with torch.device("meta"):
-        needed = sum(parameter.nbytes for parameter in _AUTO.from_config(config).parameters())
+        needed = sum(parameter.nbytes for parameter in auto.from_config(config).parameters())
     available = psutil.virtual_memory().total
     if needed > available:
         raise UserError(
             f"student '{spec.name}' has {needed / 1e9:.0f} GB of weights and this machine {available / 1e9:.0f} GB of "
             "memory: make it smaller."
         )
-    model: PreTrainedModel = _AUTO.from_config(config)
+    model: PreTrainedModel = auto.from_config(config)
     model.eval()
     return model
+
+
+def is_language_model(model: PreTrainedModel) -> bool:
+    """Tell whether a model answers with a word for each token."""
+    return model.get_output_embeddings() is not None
 
 
 def student_config(spec: StudentSpec, teacher: PreTrainedConfig) -> PreTrainedConfig:
@@ -156,24 +165,33 @@ def save_student(model: PreTrainedModel, folder: Path) -> None:
     (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
 
 
+def load_language_model(folder: Path) -> PreTrainedModel:
+    """Read a masked language model written by `save_student`; see `load_student` for the errors."""
+    return _load(folder, _AUTO_LANGUAGE, "masked language model")
+
+
 def load_student(folder: Path) -> PreTrainedModel:
     """Read a model written by `save_student`, or any sequence classifier in safetensors.
 
     Raises:
         UserError: no such folder, no configuration, no weights, damaged ones, or weights in pickle only.
     """
+    return _load(folder, _AUTO, "sequence classifier")
+
+
+def _load(folder: Path, auto: Any, what: str) -> PreTrainedModel:  # noqa: ANN401  (transformers' classes are untyped)
     check_model_folder(folder)
     try:
-        model, info = _AUTO.from_pretrained(
+        model, info = auto.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder} can't be loaded as a sequence classifier ({reason}).") from None
+        raise UserError(f"{folder} can't be loaded as a {what} ({reason}).") from None
     if info["missing_keys"]:
         raise UserError(
             f"{folder}: its weights are incomplete (no {sorted(info['missing_keys'])[0]}): "
-            "take a model that was trained for classification, or give sizes such as layers=3,hidden=384."
+            f"take a {what} that was trained, or give sizes such as layers=3,hidden=384."
         )
     loaded: PreTrainedModel = model.eval()
     return loaded

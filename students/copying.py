@@ -58,6 +58,10 @@ def copy(student: Anatomy, teacher: Anatomy, texts: Texts | None, layers: Sequen
         _copy_module(student.embedding_projection, teacher.embedding_projection)
     for layer, source in zip(student.layers, layers, strict=True):
         copy_layer(layer, teacher.layers[source])
+    if student.language_head is not None and teacher.language_head is not None:
+        _copy_module(student.language_head.dense, teacher.language_head.dense)
+        _copy_module(student.language_head.norm, teacher.language_head.norm)
+        student.language_head.bias.copy_(teacher.language_head.bias)
     if same_head(student, teacher):
         for step, source_step in zip(student.head, teacher.head, strict=True):
             _copy_module(step.linear, source_step.linear)

@@ -16,6 +16,7 @@ from pocketbert.errors import DoesNotFit
 from students.anatomy import Anatomy, Layer
 from students.classification_head import fit_head
 from students.forward import LayerStates, Texts, attend, embed, run_layer
+from students.language_head import fit_language_head
 from students.regression import fit_linear
 from students.selection import HeadReduction, heads, layer_importance, neurons, reduce_head, strongest
 from students.tables import tables_for
@@ -75,6 +76,7 @@ def cut(student: Anatomy, teacher: Anatomy, texts: Texts, layers: Sequence[int])
         middle = _attention(layer, teacher.layers[source], states, texts, hidden, kept)
         hidden = _feed_forward(layer, teacher.layers[source], states, target, teacher.activation, middle, kept)
     fit_head(student, teacher, hidden[texts.first], inputs[-1][texts.first], kept)
+    fit_language_head(student, teacher, hidden, inputs[-1], kept)
 
 
 def _teacher_pass(teacher: Anatomy, texts: Texts) -> tuple[list[Tensor], Tensor]:

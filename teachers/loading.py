@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
@@ -21,7 +22,9 @@ from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
 from teachers.sources import locate
 
-Kind = Literal["classification", "regression"]
+Kind = Literal["classification", "regression", "masked-lm"]
+HEADS = {"classifier", "pooler", "pre_classifier", "score", "cls", "lm_head", "vocab_transform", "vocab_layer_norm"}
+HEADS |= {"vocab_projector", "generator_predictions", "generator_lm_head", "lm_predictions", "predictions"}
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model")
 
 
@@ -32,7 +35,8 @@ class Teacher:
     Attributes:
         name: what the user called it.
         folder: where its files are.
-        model: a sequence classification model with the task's number of outputs, in evaluation mode.
+        model: a sequence classification model with the task's number of outputs, or a masked language model, in
+            evaluation mode.
         tokenizer: its fast tokenizer.
         ready: whether its head was trained for these labels; if not, it must be fine-tuned first.
         reason: one line on why it is ready or not.
@@ -53,8 +57,8 @@ def load_teacher(name: str, kind: Kind, labels: Sequence[str], *, finetune: bool
 
     Args:
         name: a catalogue name, a folder or a Hub id.
-        kind: classification or regression.
-        labels: class names in id order; empty for regression.
+        kind: classification, regression, or masked-lm for a corpus.
+        labels: class names in id order; empty for the other kinds.
         finetune: True to train its head even if it fits, False to insist that it fits, None to decide by its head.
 
     Raises:
@@ -116,11 +120,13 @@ def _load_model(
     folder: Path, kind: Kind, labels: Sequence[str], *, as_it_is: bool
 ) -> tuple[PreTrainedModel, list[str]]:
     """Return the model and the names of head weights that its file lacks."""
-    head = {} if as_it_is else {"num_labels": 1 if kind == "regression" else len(labels)}
+    language = kind == "masked-lm"
+    head = {} if as_it_is or language else {"num_labels": 1 if kind == "regression" else len(labels)}
+    auto: Any = AutoModelForMaskedLM if language else AutoModelForSequenceClassification
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        model, info = AutoModelForSequenceClassification.from_pretrained(
+        model, info = auto.from_pretrained(
             folder,
             use_safetensors=True,
             dtype=torch.float32,
@@ -130,7 +136,8 @@ def _load_model(
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder} can't be loaded as a sequence classification model ({reason}).") from None
+        wanted = "masked language" if language else "sequence classification"
+        raise UserError(f"{folder} can't be loaded as a {wanted} model ({reason}).") from None
     finally:
         transformers_logging.set_verbosity(level)
     encoder = [key for key in info["missing_keys"] if not _belongs_to_head(key)]
@@ -142,12 +149,15 @@ def _load_model(
 
 
 def _belongs_to_head(key: str) -> bool:
-    return any(part in {"classifier", "pooler", "pre_classifier", "score"} for part in key.split("."))
+    return not HEADS.isdisjoint(key.split("."))
 
 
 def head_order(config: PreTrainedConfig, kind: Kind, labels: Sequence[str]) -> tuple[list[int] | None, str]:
     """Return which output stands for each of the task's labels, or None; and the reason."""
     architecture = (config.architectures or ["no architecture"])[0]
+    if kind == "masked-lm":
+        fits = architecture.endswith(("ForMaskedLM", "ForPreTraining"))
+        return ([], "it has a language head") if fits else (None, f"it is a {architecture}, without a language head")
     if not architecture.endswith("ForSequenceClassification"):
         return None, f"it is a {architecture}, without a classification head"
     if kind == "regression":
@@ -172,7 +182,7 @@ def _match_labels(theirs: Sequence[str], ours: Sequence[str]) -> tuple[list[int]
 
 
 def _reorder_outputs(model: PreTrainedModel, order: Sequence[int]) -> None:
-    if list(order) == list(range(len(order))):
+    if list(order) == list(range(len(order))):  # also where there are none
         return
     linears = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
     head = linears[-1]
@@ -185,6 +195,8 @@ def _reorder_outputs(model: PreTrainedModel, order: Sequence[int]) -> None:
 
 
 def _set_labels(model: PreTrainedModel, kind: Kind, labels: Sequence[str]) -> None:
+    if kind == "masked-lm":
+        return
     model.config.problem_type = "regression" if kind == "regression" else "single_label_classification"
     if labels:
         model.config.id2label = dict(enumerate(labels))

@@ -70,7 +70,7 @@ def build_apidocs(
         UserError: fewer than two of the libraries are installed with enough docstrings.
     """
     chosen = LIBRARIES if libraries is None else libraries
-    versions = {name: _version(name, distribution) for name, distribution in chosen.items()}
+    versions = {name: installed_version(name, distribution) for name, distribution in chosen.items()}
     key = fingerprint({"form": FORM, "rows": rows_per_class, "versions": versions})
     file = (cache_dir or default_cache_folder()) / f"{APIDOCS}-{key}.parquet"
     rows, message = _read_cached(file), f"apidocs: read from {file}."
@@ -86,7 +86,7 @@ def build_apidocs(
     )
 
 
-def _version(library: str, distribution: str) -> str:
+def installed_version(library: str, distribution: str) -> str:
     """Return the installed version, or "" where the library is not installed."""
     if library == STANDARD_LIBRARY:
         return platform.python_version()

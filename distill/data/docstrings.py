@@ -1,4 +1,4 @@
-"""First sentences of the docstrings of an installed library, read with `ast`; nothing is imported."""
+"""Docstrings of installed libraries, read with `ast`; nothing is imported."""
 
 import ast
 import hashlib
@@ -6,7 +6,7 @@ import importlib.util
 import re
 import sysconfig
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from pathlib import Path
 
@@ -37,8 +37,26 @@ def first_sentences(folder: Path) -> Iterator[str]:
     Files come in the order of a hash of their paths, so that one can stop early and have read a random,
     reproducible part of the library.
     """
+    for docstring in _docstrings_below(folder):
+        yield first_sentence(docstring)
+
+
+def whole_docstrings(folders: Iterable[Path]) -> Iterator[str]:
+    """Yield each docstring below the folders once, on one line, without its doctests; files come as above."""
+    seen = set[bytes]()
+    for folder in folders:
+        for docstring in _docstrings_below(folder):
+            lines = (line.strip() for line in docstring.splitlines())
+            text = MARKUP.sub("", " ".join(line for line in lines if line and not line.startswith((">>>", "..."))))
+            digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+            if text and digest not in seen:
+                seen.add(digest)
+                yield text
+
+
+def _docstrings_below(folder: Path) -> Iterator[str]:
     for file in sorted(_files(folder), key=lambda name: hashlib.sha256(name.encode()).digest()):
-        yield from _sentences_of((folder / file).read_bytes())
+        yield from _docstrings_of((folder / file).read_bytes())
 
 
 def _files(folder: Path) -> Iterator[str]:
@@ -48,14 +66,14 @@ def _files(folder: Path) -> Iterator[str]:
             yield inside.as_posix()
 
 
-def _sentences_of(source: bytes) -> Iterator[str]:
+def _docstrings_of(source: bytes) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # other people's escape sequences
             tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return
-    yield from (first_sentence(docstring) for docstring in _docstrings(tree))
+    yield from _docstrings(tree)
 
 
 def _docstrings(node: ast.AST) -> Iterator[str]:

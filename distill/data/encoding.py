@@ -35,7 +35,7 @@ def _texts(dataset: Dataset) -> list[str]:
 
 
 class PaddingCollator:
-    """Pads a list of encoded rows to the longest of them.
+    """Pads a list of encoded rows to the longest of them; rows without an `attention_mask` get one.
 
     Args:
         padding_id: the tokenizer's id of `[PAD]`.
@@ -54,6 +54,9 @@ class PaddingCollator:
         for name in rows[0]:
             values = [row[name] for row in rows]
             batch[name] = self._padded(name, values, length) if name in self._fill else torch.as_tensor(values)
+        if "attention_mask" not in batch:
+            real = [[1] * len(row["input_ids"]) for row in rows]
+            batch["attention_mask"] = self._padded("attention_mask", real, length)
         return batch
 
     def _padded(self, name: str, rows: Sequence[Sequence[int]], length: int) -> Tensor:

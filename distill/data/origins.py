@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from distill.corpus.texts import check_corpus, is_corpus
 from distill.data.apidocs import APIDOCS
 from distill.data.folders import missing_path
 from distill.data.formats import READERS
@@ -40,7 +41,9 @@ def check_origin(source: str) -> None:
     Raises:
         UserError: it is nothing, or a Hub id that is neither in reach nor in the cache.
     """
-    if origin_of(source) == "hub":
+    if is_corpus(source):
+        check_corpus(source)
+    elif origin_of(source) == "hub":
         check_in_reach(source)
 
 

@@ -62,7 +62,7 @@ def _assign(document: dict[str, Any], assignment: str) -> None:
     except yaml.YAMLError:
         raise UserError(f"--set {assignment}: '{text}' is not a value that YAML can read.") from None
     keys = path.split(".")
-    if keys[0] in {"objectives", "training", "noise"}:
+    if keys[0] in {"objectives", "training", "noise", "masking"}:
         for stage in document.get("stages", []):
             _put(stage, keys, value, assignment)
     elif keys[0] == "stages":

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from distill.masking import Masking
 from distill.noise import Noise
 from distill.objectives import OBJECTIVES
 from pocketbert.errors import UserError, unknown
@@ -24,6 +25,7 @@ class TrainingSettings(BaseModel):
         batch_size: rows per device and forward pass.
         dropout: the student's while this stage trains; None keeps what the model has.
         freeze_embeddings: leave the embeddings as they are; faster, and less to overfit on small data.
+        freeze_encoder: train the head alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +42,7 @@ class TrainingSettings(BaseModel):
     gradient_clipping: NonNegative = 1.0
     dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
     freeze_embeddings: bool = False
+    freeze_encoder: bool = False
 
 
 class Stage(BaseModel):
@@ -49,6 +52,7 @@ class Stage(BaseModel):
         name: of its folder and its bar.
         objectives: settings of each loss, by name.
         noise: changes to texts that were seen before; needs a teacher, so a control has none.
+        masking: which tokens are hidden, where the data are a corpus.
         training: how it trains.
     """
 
@@ -56,6 +60,7 @@ class Stage(BaseModel):
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     objectives: dict[str, dict[str, Any]]
     noise: Noise | None = None
+    masking: Masking = Masking()
     training: TrainingSettings = TrainingSettings()
 
     @field_validator("objectives")

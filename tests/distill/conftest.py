@@ -25,7 +25,7 @@ def _sentence(draw, label):
 def files(tmp_path_factory, request):
     """A folder with a 4-layer teacher without a head, a classification task, a regression task and pairs."""
     root, draw = tmp_path_factory.mktemp("files"), random.Random(0)
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *GOOD, *BAD, *NEUTRAL]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *GOOD, *BAD, *NEUTRAL]
     inner = Tokenizer(WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     inner.pre_tokenizer = Whitespace()
     inner.post_processor = TemplateProcessing(
@@ -33,7 +33,7 @@ def files(tmp_path_factory, request):
     )
     names = ["input_ids", "attention_mask", "token_type_ids"]
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", model_input_names=names
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", mask_token="[MASK]", model_input_names=names
     )
     tiny_bert().bert.save_pretrained(root / "teacher")
     tokenizer.save_pretrained(root / "teacher")
@@ -46,4 +46,5 @@ def files(tmp_path_factory, request):
                 same = 4.25 if number % 2 == number // 2 % 2 else 1.5
                 lines.append(f"{first}\t{number % 2}" if task == "labels" else f"{first}\t{second}\t{same}")
             (root / task / f"{split}.tsv").write_text("\n".join(lines) + "\n")
+    (root / "corpus.txt").write_text("\n".join(_sentence(draw, number % 2) for number in range(600)) + "\n")
     return root

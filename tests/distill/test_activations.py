@@ -2,6 +2,7 @@ import pytest
 import torch
 from transformers import (
     AlbertConfig,
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     DebertaV2Config,
     DistilBertConfig,
@@ -79,6 +80,22 @@ def test_values_are_those_that_the_layer_projects(bert, batch):
 def test_hidden_states_are_embeddings_and_then_each_layer(model, batch):
     states = capture(model, batch, frozenset({LOGITS, HIDDEN_STATES})).hidden_states
     assert len(states) == model.config.num_hidden_layers + 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_language_model_answers_at_the_places_asked_for_alone(family, batch):
+    torch.manual_seed(0)
+    model = AutoModelForMaskedLM.from_config(FAMILIES[family]).eval()
+    places = torch.zeros_like(batch["attention_mask"]).bool()
+    places[0, 2] = places[1, 0] = places[1, 3] = True
+    prepare(model, frozenset({HIDDEN_STATES}))
+    with torch.no_grad():
+        whole = model(**batch, output_hidden_states=True)
+        got = capture(model, batch, frozenset({HIDDEN_STATES}), places)
+        torch.testing.assert_close(got.logits, whole.logits[places])
+        for ours, theirs in zip(got.layers(HIDDEN_STATES), whole.hidden_states, strict=True):
+            torch.testing.assert_close(ours, theirs)
+        torch.testing.assert_close(model(**batch).logits, whole.logits)
 
 
 def test_only_what_is_needed_is_collected(bert, batch):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 from transformers import (
+    AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
@@ -46,7 +47,17 @@ def config_of(family: str, **changes: object) -> PreTrainedConfig:
 def classifier(family: str, seed: int = 0, **changes: object) -> PreTrainedModel:
     """A sequence classifier whose every parameter is random and large enough to matter."""
     torch.manual_seed(seed)
-    model = AutoModelForSequenceClassification.from_config(config_of(family, **changes)).eval()
+    return _randomised(AutoModelForSequenceClassification.from_config(config_of(family, **changes)))
+
+
+def language_model(family: str, seed: int = 0, **changes: object) -> PreTrainedModel:
+    """The same with a masked language head."""
+    torch.manual_seed(seed)
+    return _randomised(AutoModelForMaskedLM.from_config(config_of(family, **changes)))
+
+
+def _randomised(model: PreTrainedModel) -> PreTrainedModel:
+    model.eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             noise = torch.randn_like(weight)

@@ -1,0 +1,54 @@
+"""Teacher and student side by side, before anything is trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.table import Table
+from transformers import PreTrainedModel
+
+from benchmarks.flops import flops
+from benchmarks.size import sizes
+
+FIELDS = {
+    "architecture": "family",
+    "layers": "layers",
+    "hidden": "width",
+    "heads": "heads",
+    "feed_forward": "feed-forward",
+    "vocabulary": "vocabulary",
+    "parameters": "parameters",
+    "parameters_without_embeddings": "parameters without embeddings",
+    "flops_at_128": "FLOPs at length 128",
+}
+
+
+def model_facts(name: str, model: PreTrainedModel) -> dict[str, Any]:
+    """Return a model's sizes, as run.json holds them."""
+    config = model.config
+    return {
+        "name": name,
+        "architecture": config.model_type,
+        "layers": config.num_hidden_layers,
+        "hidden": config.hidden_size,
+        "heads": config.num_attention_heads,
+        "feed_forward": getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None),
+        "vocabulary": config.vocab_size,
+        "parameters": sizes(model).parameters,
+        "parameters_without_embeddings": sizes(model).without_embeddings,
+        "flops_at_128": flops(model, 128),
+    }
+
+
+def comparison(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> Table:
+    """Return the table of both models' facts with their ratios."""
+    table = Table("", f"teacher {teacher['name']}", f"student {student['name']}", "ratio", title=None)
+    for key, title in FIELDS.items():
+        theirs, ours = teacher[key], student[key]
+        numbers = isinstance(theirs, int) and isinstance(ours, int)
+        ratio = f"{theirs / ours:.1f}" if numbers and ours else ""
+        table.add_row(title, _grouped(theirs), _grouped(ours), ratio)
+    return table
+
+
+def _grouped(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else str(value)

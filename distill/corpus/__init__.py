@@ -1,0 +1,1 @@
+"""Corpora: text without labels, tokenised once, for masked language modelling."""

@@ -1,0 +1,119 @@
+"""Loads and checks what a run on a corpus needs; of long work only the corpus is tokenised, once."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, set_seed
+
+from distill.config import RunConfig, check_folder
+from distill.corpus.store import Corpus, tokenised
+from distill.corpus.texts import open_texts
+from distill.data.encoding import PaddingCollator
+from distill.language import HeldOut
+from distill.masking import Vocabulary, vocabulary_of
+from distill.stages import build_distiller
+from pocketbert import processes
+from pocketbert.errors import DoesNotFit, UserError
+from pocketbert.files import fingerprint
+from students.building import build_student, proportions, usable_positions
+from students.initialization import check_method
+from students.spec import StudentSpec, parse_student_or_folder
+from teachers.loading import Teacher, load_teacher
+
+KIND = "masked-lm"
+EVALUATION_ROWS = 500
+ONLY_FOR_TASKS = ("metric", "text_columns", "label_column", "unlabelled", "labelled_rows", "regression")
+
+
+@dataclass
+class Pretraining:
+    """A prepared run on a corpus.
+
+    Attributes:
+        corpus: as it was found or tokenised.
+        teacher: a masked language model; not ready where its head must be trained first.
+        student: with random weights.
+        vocabulary: of the teacher's tokenizer, which the student shares.
+        train: the rows that are trained on.
+        held_out: what every model is measured on.
+        inputs: fingerprints of what lies behind the names.
+        alignment: a line for each objective.
+    """
+
+    config: RunConfig
+    folder: Path
+    corpus: Corpus
+    teacher: Teacher
+    student: PreTrainedModel
+    student_name: str
+    vocabulary: Vocabulary
+    train: Dataset
+    held_out: HeldOut
+    inputs: dict[str, str]
+    alignment: list[str]
+
+    @property
+    def collator(self) -> PaddingCollator:
+        """Pads batches."""
+        return self.held_out.collator
+
+
+def prepare(config: RunConfig, folder: Path) -> Pretraining:
+    """Load and check corpus, teacher, student and recipe.
+
+    Raises:
+        UserError: whatever is wrong with any of them.
+    """
+    check_folder(folder, config)
+    _check_options(config)
+    texts = open_texts(config.data)
+    set_seed(config.seed)
+    teacher = load_teacher(config.teachers[0], KIND, (), finetune=config.finetune)
+    vocabulary = vocabulary_of(teacher.tokenizer)
+    spec = parse_student_or_folder(config.student, proportions(teacher.model.config))
+    if not isinstance(spec, StudentSpec):
+        raise DoesNotFit(f"--student {config.student}: on a corpus give a name or sizes, such as --student tiny.")
+    student = build_student(spec, teacher.model)
+    check_method(student, teacher.model, config.initialisation)
+    alignment = [
+        f"{stage.name}: {objective.describe()}"  # type: ignore[operator]  # mypy: ModuleDict values are Modules
+        for stage in config.recipe.stages
+        for objective in build_distiller(stage, student, teacher.model).objectives.values()
+    ]
+    longest = min(config.max_length, usable_positions(student.config), usable_positions(teacher.model.config))
+    with processes.first_goes_ahead():
+        corpus = tokenised(texts, teacher.tokenizer, longest, packed=config.packed)
+    inputs = {"data": corpus.fingerprint, "teacher": fingerprint([teacher.fingerprint])}
+    check_folder(folder, config, inputs)
+    collator = PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1)
+    evaluation = _first(corpus.evaluation, config.evaluation_rows or EVALUATION_ROWS)
+    return Pretraining(
+        config=config,
+        folder=folder,
+        corpus=corpus,
+        teacher=teacher,
+        student=student,
+        student_name=spec.name,
+        vocabulary=vocabulary,
+        train=_first(corpus.train, config.train_rows),
+        held_out=HeldOut(evaluation, collator, vocabulary),
+        inputs=inputs,
+        alignment=alignment,
+    )
+
+
+def _check_options(config: RunConfig) -> None:
+    given = [name for name in ONLY_FOR_TASKS if getattr(config, name) is not None]
+    if given:
+        option = given[0].removesuffix("s").replace("_", "-") if given[0] != "labelled_rows" else "labelled-rows"
+        raise UserError(f"--{option} is for tasks: a corpus has no labels. Leave it out.")
+    if len(config.teachers) > 1:
+        raise UserError("several teachers are for tasks: give one --teacher for a corpus.")
+    if config.seeds > 1:
+        raise UserError("--seeds is for tasks: on a corpus one student is made a run.")
+
+
+def _first(rows: Dataset, count: int | None) -> Dataset:
+    return rows if count is None else rows.select(range(min(count, len(rows))))

@@ -1,0 +1,79 @@
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
+from tokenizers.processors import TemplateProcessing
+from transformers import PreTrainedTokenizerFast
+
+from distill.corpus import store
+from distill.corpus.store import tokenised
+from distill.corpus.texts import Texts
+from pocketbert.errors import UserError
+
+WORDS = 50
+TEXTS = [" ".join(f"w{(3 * number + place) % WORDS}" for place in range(number % 9 + 1)) for number in range(900)]
+
+
+@pytest.fixture
+def tokenizer():
+    inner = Tokenizer(WordLevel({"[CLS]": 0, "[SEP]": 1} | {f"w{n}": n + 2 for n in range(WORDS)}, unk_token="w0"))
+    inner.pre_tokenizer = Whitespace()
+    inner.post_processor = TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 0), ("[SEP]", 1)])
+    return PreTrainedTokenizerFast(tokenizer_object=inner)
+
+
+def _texts(texts=TEXTS, fingerprint="texts"):
+    return Texts("test", fingerprint, lambda: iter(texts))
+
+
+def _inner(rows):
+    return [row["input_ids"][1:-1] for row in rows]
+
+
+def test_a_row_a_text(tokenizer, tmp_path):
+    corpus = tokenised(_texts(), tokenizer, 6, packed=False, cache_dir=tmp_path)
+    assert all(row["input_ids"][0] == 0 and row["input_ids"][-1] == 1 for row in corpus.train)
+    assert all(row["length"] == len(row["input_ids"]) <= 6 for row in corpus.train)
+    wanted = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in TEXTS]
+    kept = [piece for ids in wanted for piece in (ids[start : start + 4] for start in range(0, len(ids), 4))]
+    assert sorted(_inner(corpus.train) + _inner(corpus.evaluation)) == sorted(kept)
+
+
+def test_packed_rows_are_full_and_keep_the_order_of_the_text(tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "TEXTS_A_BATCH", 7)
+    corpus = tokenised(_texts(), tokenizer, 16, packed=True, cache_dir=tmp_path)
+    assert {row["length"] for row in corpus.train} == {16}
+    apart = tokenised(_texts(), tokenizer, 64, packed=False, cache_dir=tmp_path)
+    stream = [token for ids in _inner(apart.train) for token in (*ids, 1)]
+    packed = [token for ids in _inner(corpus.train) for token in ids]
+    assert packed == stream[: len(packed)]
+    assert len(stream) - len(packed) < 14
+
+
+def test_parts_share_no_text_and_are_the_same_again(tokenizer, tmp_path):
+    first = tokenised(_texts(), tokenizer, 12, packed=False, cache_dir=tmp_path / "a")
+    turned = tokenised(_texts(TEXTS[::-1], "turned"), tokenizer, 12, packed=False, cache_dir=tmp_path / "b")
+    train, held_out = ({tuple(ids) for ids in _inner(part)} for part in (first.train, first.evaluation))
+    assert held_out
+    assert not train & held_out
+    assert {tuple(ids) for ids in _inner(turned.evaluation)} == held_out
+
+
+def test_it_is_tokenised_once(tokenizer, tmp_path):
+    first = tokenised(_texts(), tokenizer, 12, packed=True, cache_dir=tmp_path)
+    again = tokenised(_texts([]), tokenizer, 12, packed=True, cache_dir=tmp_path)
+    assert again.train["input_ids"][:] == first.train["input_ids"][:]
+    assert "read from" in again.message
+    assert tokenised(_texts(), tokenizer, 13, packed=True, cache_dir=tmp_path).fingerprint != first.fingerprint
+
+
+def test_too_little_text_leaves_nothing_behind(tokenizer, tmp_path):
+    with pytest.raises(UserError, match="too little text"):
+        tokenised(_texts(["w1 w2"]), tokenizer, 12, packed=True, cache_dir=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_long_text_is_cut(tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "LONGEST_TEXT", 30)
+    corpus = tokenised(_texts([*TEXTS, "w1 " * 500]), tokenizer, 12, packed=False, cache_dir=tmp_path)
+    assert max(row["length"] for row in corpus.train) <= 12

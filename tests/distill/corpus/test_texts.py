@@ -1,0 +1,69 @@
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from distill.corpus.texts import check_corpus, is_corpus, open_texts
+from pocketbert.errors import UserError
+
+TEXTS = ["one text", "another text", "a third"]
+
+
+def _files(root):
+    (root / "plain.txt").write_text("\n".join(TEXTS) + "\n\n")
+    (root / "rows.jsonl").write_text("".join(json.dumps({"text": text, "id": 1}) + "\n" for text in TEXTS))
+    pq.write_table(pa.table({"text": [*TEXTS, None], "id": [1, 2, 3, 4]}), root / "rows.parquet")
+
+
+@pytest.mark.parametrize("name", ["plain.txt", "rows.jsonl", "rows.parquet"])
+def test_every_format_gives_the_same_texts(tmp_path, name):
+    _files(tmp_path)
+    texts = open_texts(f"corpus:{tmp_path / name}")
+    assert list(texts.read()) == list(texts.read()) == TEXTS
+
+
+def test_a_folder_gives_all_its_files_and_notices_a_change(tmp_path):
+    _files(tmp_path)
+    before = open_texts(f"corpus:{tmp_path}")
+    assert list(before.read()) == 3 * TEXTS
+    (tmp_path / "plain.txt").write_text("changed\n")
+    assert open_texts(f"corpus:{tmp_path}").fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.doc", "text", "its suffix is none of"),
+        ("a.jsonl", '{"text": "fine"}\n{"body": 1}\n', "line 2: no object with the key 'text'"),
+        ("a.jsonl", "{\n", "line 1: not JSON"),
+        ("a.jsonl", '{"text": 5}\n', "line 1: 'text' holds 5"),
+        ("a.parquet", "no parquet", "not a Parquet file"),
+        ("a.txt", b"\xff\xfe", "not UTF-8"),
+    ],
+)
+def test_bad_files_are_one_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UserError, match=message):
+        list(open_texts(f"corpus:{tmp_path / name}").read())
+
+
+def test_what_is_not_there_is_told_without_reading(tmp_path):
+    with pytest.raises(UserError, match="no file or folder"):
+        check_corpus(f"corpus:{tmp_path / 'nothing.txt'}")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="no file in that folder"):
+        check_corpus(f"corpus:{tmp_path / 'empty'}")
+
+
+def test_the_embedded_corpus_is_of_this_machine():
+    texts = open_texts("corpus").read()
+    first = [next(texts) for _ in range(50)]
+    assert len(set(first)) == 50
+    assert all(text == text.strip() and "\n" not in text for text in first)
+
+
+def test_what_is_a_corpus():
+    assert is_corpus("corpus")
+    assert is_corpus("corpus:wiki.txt")
+    assert not is_corpus("corpus.txt")
