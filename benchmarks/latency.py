@@ -31,6 +31,7 @@ SHORTEST_SAMPLE = 0.002
 WARM_UP_CALLS = 3
 MOST_SAMPLES_A_ROUND = 5
 BUDGET = 25.0
+WIDTH = 200
 """Seconds for all the samples; slow models get fewer samples a round, but at least one."""
 
 SAFE_VOCABULARY = 100
@@ -204,6 +205,12 @@ def _names(files: Sequence[Path]) -> dict[str, Path]:
     return names
 
 
+def _check_writable(file: Path) -> None:
+    place = next(path for path in (file, *file.absolute().parents) if path.exists())
+    if file.is_dir() or not os.access(place, os.W_OK) or (place != file and not place.is_dir()):
+        raise UserError(f"--json {file}: it can't be written ({place}); give another file.")
+
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -219,6 +226,8 @@ def main(
 ) -> None:
     """Measure ONNX files against each other, interleaved, on this machine's CPU."""
     names = _names(files)
+    if json is not None:
+        _check_writable(json)
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task("measuring")
@@ -230,9 +239,11 @@ def main(
             rounds=rounds,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    out = Console()
+    out = out if out.is_terminal else Console(width=WIDTH)  # in a file there is room for whole names
+    out.print(latency_table(rows))
     if json is not None:
         write_json(json, {"environment": environment(), "rows": [dataclasses.asdict(row) for row in rows]})
-    Console().print(latency_table(rows))
 
 
 if __name__ == "__main__":

@@ -33,7 +33,6 @@ from pocketbert.files import write_text
 
 SCHEMA = 1
 FILE_NAME = "report.html"
-_MOST_EXAMPLES = 40
 
 
 def write_report(run: Mapping[str, Any], folder: Path) -> Path:
@@ -124,8 +123,7 @@ def _trained_view(run: Record) -> dict[str, object]:
         "controlled": any(records(seed, "control_history") for seed in records(run, "seeds")),
         "several_seeds": len(records(run, "seeds")) > 1,
         "stages": tables.stages_table(run),
-        "examples": [_example(example) for example in examples[:_MOST_EXAMPLES]],
-        "examples_in_all": len(examples),
+        "examples": [_example(example) for example in examples],
         "regression": dig(run, "data", "kind") == "regression",
     }
 

@@ -323,7 +323,7 @@ def _spread(metric: str, summary: object) -> str:
 
 
 def _words(name: str) -> str:
-    return {"rmse_to_teacher": "RMSE to teacher", "f1": "F1"}.get(name, name.replace("_", " "))
+    return {"f1": "F1"}.get(name, name.replace("_", " "))
 
 
 def _join(*parts: object) -> str:

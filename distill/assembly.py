@@ -168,7 +168,9 @@ def _is_utf8(text: str) -> bool:
 def _config(request: Request) -> RunConfig:
     recipe = load_recipe(request.recipe, request.settings)
     usual = HEAD_TRAINING if is_corpus(request.config["data"]) else TEACHER_TRAINING
-    training = usual.model_dump() | dict(_assignment(text) for text in request.teacher_settings)
+    given = dict(_assignment(text) for text in request.teacher_settings)
+    passes = {"min_steps": 0} if "epochs" in given else {}  # as with --set: who asks for passes gets them
+    training = usual.model_dump() | passes | given
     teacher_training = validated(TrainingSettings, training, "--teacher-set")
     document = request.config | {"recipe": recipe, "teacher_training": teacher_training}
     return validated(RunConfig, document)

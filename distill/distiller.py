@@ -13,6 +13,9 @@ from distill.noise import Noise, add_noise
 from distill.objectives import Objective
 from pocketbert.devices import move
 
+SHARE = ".share"
+"""Follows an objective's name where its loss is about a part of the batch."""
+
 
 class Distiller(nn.Module):
     """Student plus weighted objectives; holds the teacher beside the module tree.
@@ -64,7 +67,7 @@ class Distiller(nn.Module):
             prepare(teacher, self._teacher_needs)
             teacher.eval().requires_grad_(False)
         object.__setattr__(self, "teacher", teacher)
-        self.register_state_dict_post_hook(_each_tensor_once)
+        self.register_state_dict_post_hook(_each_tensor_once)  # type: ignore[no-untyped-call]  # torch's
 
     @property
     def needs_teacher_logits_only(self) -> bool:
@@ -79,7 +82,7 @@ class Distiller(nn.Module):
         labels: Tensor | None = None,
         teacher_logits: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """Return `loss` (weighted sum), `logits` [B, C] and, in training, each unweighted loss by name.
+        """Return `loss` (weighted sum), `logits` [B, C] and, in training, each unweighted loss by name (and its share).
 
         Args:
             input_ids: [B, L].
@@ -105,16 +108,18 @@ class Distiller(nn.Module):
         values = {
             name: objective(student, teacher, attention_mask, labels) for name, objective in self.objectives.items()
         }
-        loss = torch.stack([self._weight(name) * value for name, value in values.items()]).sum()
+        loss = torch.stack([self._objective(name).weight * value for name, value in values.items()]).sum()
         result = {"loss": loss, "logits": student.logits}
         if self.training:
             result |= {name: value.detach() for name, value in values.items()}
+            shares = {name: self._objective(name).share(labels) for name in values}
+            result |= {f"{name}{SHARE}": share for name, share in shares.items() if share is not None}
         return result
 
-    def _weight(self, name: str) -> float:
+    def _objective(self, name: str) -> Objective:
         objective = self.objectives[name]
         assert isinstance(objective, Objective)  # noqa: S101  (for type checkers: a ModuleDict's values are Modules)
-        return objective.weight
+        return objective
 
     def _ask_teacher(
         self,

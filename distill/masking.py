@@ -58,7 +58,7 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
         raise DoesNotFit(
             "the teacher's tokenizer has no mask token, so its texts can't be masked: take another teacher."
         )
-    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    pieces = [str(tokenizer.convert_ids_to_tokens(number)) for number in range(len(tokenizer))]
     return Vocabulary(
         mask=int(tokenizer.mask_token_id),
         special=tuple(tokenizer.all_special_ids),

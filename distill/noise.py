@@ -4,7 +4,7 @@ Tang et al. 2019 (arXiv:1903.12136) augment the text of a task for distillation:
 part of speech, n-grams; TinyBERT (arXiv:1909.10351) replaces words by a masked-language model's. This is the
 plainest form of it, without another model: tokens are exchanged for random tokens of the batch, anew in every
 step. Gold labels of changed texts do not count, since the label may have changed with the text; so the gold labels'
-loss, averaged over all rows of a batch, weighs that much less (and its curve steps down) from then on.
+loss, averaged over all rows of a batch, weighs that much less from then on.
 """
 
 from collections.abc import Sequence

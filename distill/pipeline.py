@@ -102,7 +102,7 @@ def start_student(run: Run) -> Initialisation:
     move(teacher, "cpu")
     move(student, "cpu")
     chosen = np.random.default_rng(run.config.seed).permutation(len(run.rows.training))[:STATISTICS_ROWS]
-    rows = run.rows.training.select(np.sort(chosen))  # files are often sorted, so the first rows would not do
+    rows = run.rows.training.select(chosen)  # in random order: files are often sorted, and not all may be needed
     inputs = rows.select_columns([name for name in rows.column_names if name not in {"labels", "length"}])
     batches = [run.collator([inputs[i] for i in range(s, min(s + 64, len(inputs)))]) for s in range(0, len(inputs), 64)]
     return initialise(student, teacher, batches, method=run.config.initialisation)

@@ -188,6 +188,11 @@ def warnings(run: Run) -> list[str]:
     rows = len(run.labels)
     if rows < FEW_ROWS:
         found.append(f"only {rows} evaluation rows: every number below is rough")
+    if run.data.repeated:
+        found.append(
+            f"{run.data.repeated} of {rows} evaluation rows have a text that the labelled train rows have too, so "
+            "every model may know their answers: take those rows out of one of the two"
+        )
     if sum(p.numel() for p in run.student.parameters()) >= sum(p.numel() for p in run.teacher.model.parameters()):
         found.append("the student is not smaller than its teacher")
     teacher = quality(run.task, run.labels, run.teacher_logits)

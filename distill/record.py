@@ -18,6 +18,7 @@ import torch
 from scipy.special import softmax
 
 import pocketbert
+from distill.config import RunConfig
 from distill.evaluation import Quality, constant_answer, difference, kept_share, predictions, quality
 from distill.exporting import Exported
 from distill.pipeline import Trained
@@ -55,7 +56,7 @@ def assemble(
     """
     return {
         "schema": SCHEMA,
-        "command": shlex.join(["python", "-m", "distill.run", *sys.argv[1:]]),
+        "command": command(run.config),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "wall_seconds": round(seconds, 1),
         "continued": continued,
@@ -75,6 +76,19 @@ def assemble(
         "disagreements": _disagreements(run, students[0].evaluation_logits),
         "warnings": list(warnings),
     }
+
+
+def command(config: RunConfig) -> str:
+    """Return the command line of the run, with the seeds and the control that its folder had already."""
+    words = iter(sys.argv[1:])
+    kept = []
+    for word in words:
+        if word == "--seeds":
+            next(words, None)
+        elif not word.startswith("--seeds=") and word not in {"--control", "--no-control"}:
+            kept.append(word)
+    kept += ["--control"] * config.control + ["--seeds", str(config.seeds)] * (config.seeds > 1)
+    return shlex.join(["python", "-m", "distill.run", *kept])
 
 
 def environment() -> dict[str, Any]:

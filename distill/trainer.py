@@ -23,7 +23,7 @@ from transformers import (
 
 from distill.data.encoding import PaddingCollator
 from distill.data.sampling import LengthGroupedSampler
-from distill.distiller import Distiller
+from distill.distiller import SHARE, Distiller
 from distill.recipes.schema import TrainingSettings
 from pocketbert import processes
 from pocketbert.devices import best_device
@@ -93,7 +93,7 @@ class DistillTrainer(Trainer):
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add each objective's mean since the last log; stop when one is not a number.
+        """Add each objective's mean since the last log, over the rows it is about; stop when one is not a number.
 
         Raises:
             UserError: naming the objective whose loss is NaN or infinite.
@@ -101,7 +101,7 @@ class DistillTrainer(Trainer):
         if self._batches and "loss" in logs:
             means = {name: total / self._batches for name, total in self._sums.items()}
             gathered = self.accelerator.reduce(means, reduction="mean")
-            logs |= {name: float(value) for name, value in gathered.items()}
+            logs |= _of_their_share({name: float(value) for name, value in gathered.items()})
             self._sums, self._batches = {}, 0
             _check_finite(logs, self.state.global_step)
             logs[SECONDS] = round(self._seconds_before() + time.perf_counter() - self._begin, 2)
@@ -116,6 +116,13 @@ class DistillTrainer(Trainer):
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:  # noqa: ANN401
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGroupedSampler(self._lengths, size, self.args.seed, lambda: int(self.state.epoch or 0))
+
+
+def _of_their_share(means: Mapping[str, float]) -> dict[str, float]:
+    """Return each loss as the mean over what it is about; leave out those that no row was for."""
+    values = {name: value for name, value in means.items() if not name.endswith(SHARE)}
+    shares = {name: means.get(f"{name}{SHARE}", 1.0) for name in values}
+    return {name: value / shares[name] for name, value in values.items() if shares[name]}
 
 
 def seconds_trained(state: TrainerState) -> float:

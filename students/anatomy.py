@@ -110,11 +110,6 @@ class Anatomy:
         """Feed-forward width of the first layer."""
         return self.layers[0].feed_forward_in.out_features
 
-    @property
-    def epsilon(self) -> float:
-        """What the normalisations add to the variance."""
-        return self.embedding_norm.eps
-
 
 def anatomy(model: PreTrainedModel) -> Anatomy:
     """Return the parts of a bert, roberta, electra or distilbert model.

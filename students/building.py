@@ -29,6 +29,10 @@ _CONFIGS: dict[str, type[PreTrainedConfig]] = {
     "electra": ElectraConfig,
     "distilbert": DistilBertConfig,
 }
+LIKE_ROBERTA = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text", "xmod"}
+LIKE_ROBERTA |= {"roberta-prelayernorm", "ibert"}
+"""Families whose positions begin after the padding id."""
+
 _HEAD_DROPOUT = ("seq_classif_dropout", "classifier_dropout", "hidden_dropout_prob")
 
 
@@ -131,8 +135,8 @@ def _settings(family: str, spec: StudentSpec, teacher: PreTrainedConfig) -> dict
 
 
 def usable_positions(config: PreTrainedConfig) -> int:
-    """Return how many tokens a model can read: roberta's first rows of positions stand for padding."""
-    offset = _padding(config) + 1 if config.model_type == "roberta" else 0
+    """Return how many tokens a model can read: the first rows of positions of roberta's kin stand for padding."""
+    offset = _padding(config) + 1 if config.model_type in LIKE_ROBERTA else 0
     return int(config.max_position_embeddings) - offset
 
 

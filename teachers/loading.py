@@ -140,12 +140,24 @@ def _load_model(
         raise UserError(f"{folder} can't be loaded as a {wanted} model ({reason}).") from None
     finally:
         transformers_logging.set_verbosity(level)
+    _check_encoder(folder, model)
     encoder = [key for key in info["missing_keys"] if not _belongs_to_head(key)]
     if encoder:
         raise UserError(
             f"{folder}: the weights of the encoder are incomplete (no {encoder[0]}, {len(encoder)} in all)."
         )
     return model, sorted(info["missing_keys"])
+
+
+def _check_encoder(folder: Path, model: PreTrainedModel) -> None:
+    """Refuse what has other parts than BERT, which every recipe and start counts on."""
+    config = model.config
+    sizes = all(hasattr(config, name) for name in ("num_hidden_layers", "hidden_size", "num_attention_heads"))
+    if not sizes or not hasattr(model.base_model, "embeddings"):
+        raise UserError(
+            f"{folder} holds a {config.model_type} model, which is not built like BERT: take an encoder such as BERT, "
+            "RoBERTa, ELECTRA, DeBERTa or DistilBERT."
+        )
 
 
 def _belongs_to_head(key: str) -> bool:

@@ -90,7 +90,7 @@ def start_student(run: Pretraining) -> Initialisation:
     move(run.teacher.model, "cpu")
     move(run.student, "cpu")
     chosen = np.random.default_rng(run.config.seed).permutation(len(run.train))[:STATISTICS_ROWS]
-    rows = [{"input_ids": run.train[int(number)]["input_ids"]} for number in np.sort(chosen)]
+    rows = [{"input_ids": run.train[int(number)]["input_ids"]} for number in chosen]
     batches = [run.collator(rows[s : s + STATISTICS_BATCH]) for s in range(0, len(rows), STATISTICS_BATCH)]
     return initialise(run.student, run.teacher.model, batches, method=run.config.initialisation)
 

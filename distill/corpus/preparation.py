@@ -20,9 +20,9 @@ from pocketbert.files import fingerprint
 from students.building import build_student, proportions, usable_positions
 from students.initialization import check_method
 from students.spec import StudentSpec, parse_student_or_folder
-from teachers.loading import Teacher, load_teacher
+from teachers.loading import Kind, Teacher, load_teacher
 
-KIND = "masked-lm"
+KIND: Kind = "masked-lm"
 EVALUATION_ROWS = 500
 ONLY_FOR_TASKS = ("metric", "text_columns", "label_column", "unlabelled", "labelled_rows", "regression")
 

@@ -1,7 +1,5 @@
 """run.json of a run on a corpus; the same blocks as a task's, where there is something to say."""
 
-import shlex
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -11,7 +9,7 @@ from distill.corpus.pipeline import Trained
 from distill.corpus.preparation import KIND, Pretraining
 from distill.evaluation import Quality
 from distill.language import METRIC
-from distill.record import SCHEMA
+from distill.record import SCHEMA, command
 from students.initialization import Initialisation
 
 
@@ -25,7 +23,7 @@ def assemble(
     """Return the document, without what only the caller knows (time, environment, models)."""
     return {
         "schema": SCHEMA,
-        "command": shlex.join(["python", "-m", "distill.run", *sys.argv[1:]]),
+        "command": command(run.config),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": run.config.model_dump(mode="json", exclude={"recipe"}),
         "recipe": run.config.recipe.model_dump(mode="json"),

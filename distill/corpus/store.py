@@ -3,11 +3,11 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import Self
 
 import pyarrow as pa
 from datasets import Dataset
@@ -20,11 +20,9 @@ from pocketbert.errors import UserError
 from pocketbert.files import fingerprint
 
 TEXTS_A_BATCH = 1000
-ROWS_A_BATCH = 4096
 LONGEST_TEXT = 100_000  # characters; what is longer is cut into several texts
 EVALUATION_SHARE = 100  # every hundredth text
 EVALUATION, TRAIN = "evaluation", "train"
-Item = TypeVar("Item")
 SCHEMA = pa.schema({"input_ids": pa.list_(pa.int32()), "length": pa.int32()})
 
 
@@ -56,8 +54,8 @@ def tokenised(
         texts: of the corpus.
         tokenizer: a fast tokenizer.
         length: tokens of a row at most, special ones included.
-        packed: texts are put one after another and cut into rows of just `length` tokens; else every row is of one
-            text.
+        packed: texts are put one after another and cut into rows of just `length` tokens (what is left at the end is
+            dropped); else every row is of one text.
         cache_dir: holds the files; the same folder as for `apidocs` by default.
 
     Raises:
@@ -67,93 +65,98 @@ def tokenised(
     folder = (cache_dir or default_cache_folder()) / f"corpus-{key}"
     message = f"corpus {texts.name}: read from {folder}."
     if not folder.is_dir():
-        _write(texts, _Rows(tokenizer, length, packed), folder)
+        _write(texts, tokenizer, length, packed, folder)
         message = f"corpus {texts.name}: tokenised and kept in {folder}."
     train, evaluation = (Dataset.from_file(str(folder / f"{part}.arrow")) for part in (TRAIN, EVALUATION))
     return Corpus(texts.name, train, evaluation, message, key)
 
 
-def _write(texts: Texts, rows: "_Rows", folder: Path) -> None:
+def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed: bool, folder: Path) -> None:
     """Write both parts in a folder beside, and rename it when it is whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        counts = dict.fromkeys((TRAIN, EVALUATION), 0)
-        for part in counts:
-            counts[part] = _write_part(rows.of(_part(texts, part)), partial / f"{part}.arrow")
-        if not all(counts.values()):
+        with ExitStack() as stack:
+            parts = {
+                name: stack.enter_context(_Part(partial / f"{name}.arrow", tokenizer, length, packed))
+                for name in (TRAIN, EVALUATION)
+            }
+            bar = stack.enter_context(
+                tqdm(total=texts.size, desc="tokenising", unit=" characters", unit_scale=True, mininterval=1)
+            )
+            for text in texts.read():
+                bar.update(len(text) + 1)
+                part = parts[EVALUATION if _hash(text) % EVALUATION_SHARE == 0 else TRAIN]
+                for start in range(0, len(text), LONGEST_TEXT):
+                    part.add(text[start : start + LONGEST_TEXT])
+        if not all(part.rows for part in parts.values()):
             raise UserError(
-                f"corpus {texts.name} has too little text: {counts[TRAIN]} rows for training and {counts[EVALUATION]} "
-                "for evaluation. Every hundredth text is for evaluation, so some hundred are needed."
+                f"corpus {texts.name} has too little text: {parts[TRAIN].rows} rows for training and "
+                f"{parts[EVALUATION].rows} for evaluation. Every hundredth text is for evaluation, so some hundred are "
+                "needed."
             )
         partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _part(texts: Texts, part: str) -> Iterator[str]:
-    """Yield the texts of one part, which a hash of the text decides on."""
-    wanted = part == EVALUATION
-    for text in tqdm(texts.read(), desc=f"tokenising: {part}", unit=" texts", mininterval=1):
-        if (_hash(text) % EVALUATION_SHARE == 0) == wanted:
-            yield from (text[start : start + LONGEST_TEXT] for start in range(0, len(text), LONGEST_TEXT))
-
-
 def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-def _write_part(rows: Iterable[Sequence[int]], file: Path) -> int:
-    count = 0
-    with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, SCHEMA) as writer:
-        for some in _batches(rows, ROWS_A_BATCH):
-            ids, lengths = pa.array(some, SCHEMA.field("input_ids").type), [len(row) for row in some]
-            writer.write_batch(pa.record_batch([ids, pa.array(lengths, pa.int32())], schema=SCHEMA))
-            count += len(some)
-    return count
+class _Part:
+    """Turns the texts of one part into rows of token ids in a file; a context, which writes the last of them."""
 
-
-def _batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    source = iter(items)
-    while some := list(islice(source, size)):
-        yield some
-
-
-class _Rows:
-    """Makes rows of token ids out of texts."""
-
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, length: int, packed: bool) -> None:
+    def __init__(self, file: Path, tokenizer: PreTrainedTokenizerBase, length: int, packed: bool) -> None:
+        self.rows = 0
         self._tokenizer, self._packed = tokenizer, packed
         self._before, self._after = _special_ids(tokenizer)
         self._room = length - len(self._before) - len(self._after)
+        self._texts: list[str] = []
+        self._open: list[int] = []  # tokens that do not fill a row yet
+        self._sink = pa.OSFile(str(file), "wb")
+        self._writer = pa.ipc.new_stream(self._sink, SCHEMA)
 
-    def of(self, texts: Iterable[str]) -> Iterator[list[int]]:
-        """Yield rows with special tokens around them."""
-        for ids in self._stream(texts) if self._packed else self._pieces(texts):
-            yield [*self._before, *ids, *self._after]
+    def __enter__(self) -> Self:
+        return self
 
-    def _stream(self, texts: Iterable[str]) -> Iterator[list[int]]:
-        """Yield just filled rows of texts put one after another, the closing token between them; the rest is lost."""
-        waiting: list[int] = []
-        for ids in self._ids(texts):
-            waiting += [*ids, *self._after]
-            whole = len(waiting) // self._room * self._room
-            yield from (waiting[start : start + self._room] for start in range(0, whole, self._room))
-            waiting = waiting[whole:]
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._writer.close()
+        self._sink.close()
 
-    def _pieces(self, texts: Iterable[str]) -> Iterator[list[int]]:
-        for ids in self._ids(texts):
-            yield from (ids[start : start + self._room] for start in range(0, len(ids), self._room))
+    def add(self, text: str) -> None:
+        """Take one more text."""
+        self._texts.append(text)
+        if len(self._texts) == TEXTS_A_BATCH:
+            self._flush()
 
-    def _ids(self, texts: Iterable[str]) -> Iterator[list[int]]:
-        for some in _batches(texts, TEXTS_A_BATCH):
-            yield from self._tokenizer(
-                some,
-                add_special_tokens=False,
-                return_attention_mask=False,
-                return_token_type_ids=False,
-                verbose=False,
-            )["input_ids"]
+    def _flush(self) -> None:
+        if not self._texts:
+            return
+        encoded = self._tokenizer(
+            self._texts,
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+        self._texts = []
+        pieces = self._stream(encoded) if self._packed else self._pieces(encoded)
+        rows = [[*self._before, *piece, *self._after] for piece in pieces]
+        ids, lengths = pa.array(rows, SCHEMA.field("input_ids").type), pa.array(map(len, rows), pa.int32())
+        self._writer.write_batch(pa.record_batch([ids, lengths], schema=SCHEMA))
+        self.rows += len(rows)
+
+    def _stream(self, texts: Sequence[list[int]]) -> list[list[int]]:
+        """Return just filled rows of texts put one after another, the closing token between them."""
+        tokens = self._open + [token for ids in texts for token in (*ids, *self._after)]
+        whole = len(tokens) // self._room * self._room
+        self._open = tokens[whole:]
+        return [tokens[start : start + self._room] for start in range(0, whole, self._room)]
+
+    def _pieces(self, texts: Sequence[list[int]]) -> list[list[int]]:
+        return [ids[start : start + self._room] for ids in texts for start in range(0, len(ids), self._room)]
 
 
 def _special_ids(tokenizer: PreTrainedTokenizerBase) -> tuple[list[int], list[int]]:

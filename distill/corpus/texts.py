@@ -32,11 +32,13 @@ class Texts:
         name: short, for titles.
         fingerprint: stands for its content.
         read: begins to read it; every text comes once, in the same order each time.
+        size: about how many characters it has; None where that is not known before it is read.
     """
 
     name: str
     fingerprint: str
     read: Callable[[], Iterator[str]]
+    size: int | None = None
 
 
 def is_corpus(source: str) -> bool:
@@ -81,7 +83,8 @@ def open_texts(source: str) -> Texts:
         return Texts(place, fingerprint([place, len(table.data)]), lambda: _of_batches(table.data.to_batches(), place))
     files = _files(path)
     checksums = [sha256(file) for file in files]
-    return Texts(path.stem, fingerprint(checksums), lambda: (text for file in files for text in _read(file)))
+    size = sum(file.stat().st_size for file in files) if all(file.suffix.lower() == ".txt" for file in files) else None
+    return Texts(path.stem, fingerprint(checksums), lambda: (text for file in files for text in _read(file)), size)
 
 
 def _files(path: Path) -> list[Path]:

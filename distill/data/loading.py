@@ -70,7 +70,6 @@ def load_task(
         messages.append(f"f1 takes class '{coding.names[1]}' for the positive one.")
     train, evaluation = train.lowest(train_rows), evaluation.lowest(evaluation_rows)
     extra = _without(extra, train, "the train rows", messages)
-    _count_overlap(train, evaluation, messages)
     _require_classes(train, coding)
     if labelled_rows is not None:
         train, rest = keep_labelled(train, labelled_rows, coding)
@@ -79,7 +78,8 @@ def load_task(
     extra = _without(extra, evaluation, "evaluation", messages)
     units = _units(train) if coding.kind == "regression" else (0.0, 1.0)
     task = Task(origin.name, coding.kind, columns.texts, columns.label, coding.names, chosen_metric, *units)
-    return _assemble(task, train, evaluation, extra, messages)
+    repeated = int(np.isin(evaluation.hashes, train.hashes).sum())
+    return _assemble(task, train, evaluation, extra, repeated, messages)
 
 
 def _units(train: Split) -> tuple[float, float]:
@@ -88,7 +88,9 @@ def _units(train: Split) -> tuple[float, float]:
     return float(targets.mean()), float(targets.std()) or 1.0
 
 
-def _assemble(task: Task, train: Split, evaluation: Split, extra: Split | None, messages: list[str]) -> TaskData:
+def _assemble(
+    task: Task, train: Split, evaluation: Split, extra: Split | None, repeated: int, messages: list[str]
+) -> TaskData:
     counts = f"rows: {len(train):,} train, {len(evaluation):,} evaluation"
     messages.append(counts + (f", {len(extra):,} unlabelled." if extra else "."))
     for message in messages:
@@ -99,6 +101,7 @@ def _assemble(task: Task, train: Split, evaluation: Split, extra: Split | None, 
         train=train.dataset(),
         evaluation=evaluation.dataset(),
         unlabelled=extra.dataset() if extra else None,
+        repeated=repeated,
         messages=tuple(messages),
         fingerprint=fingerprint(content),
     )
@@ -174,12 +177,6 @@ def _read_unlabelled(path: Path, columns: Columns, messages: list[str]) -> Split
     messages.append(f"unlabelled text: {len(split):,} rows of {path}.")
     _say_dropped(split, str(path), messages)
     return split
-
-
-def _count_overlap(train: Split, evaluation: Split, messages: list[str]) -> None:
-    both = int(np.isin(train.hashes, evaluation.hashes).sum())
-    if both:
-        messages.append(f"{both:,} train rows have a text that also stands in evaluation; they are kept.")
 
 
 def _without(extra: Split | None, known: Split, where: str, messages: list[str]) -> Split | None:

@@ -75,6 +75,7 @@ class TaskData:
         train: columns `text`, (`text_pair`), `label` (int64 class id, or float32).
         evaluation: the same columns.
         unlabelled: the text columns alone; None without any.
+        repeated: evaluation rows whose text stands in train too.
         messages: what was found, taken and dropped, a line each.
         fingerprint: 16 hexadecimal digits that stand for the task and the content of all splits.
     """
@@ -83,5 +84,6 @@ class TaskData:
     train: Dataset
     evaluation: Dataset
     unlabelled: Dataset | None
+    repeated: int
     messages: tuple[str, ...]
     fingerprint: str

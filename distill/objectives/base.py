@@ -41,6 +41,10 @@ class Objective(nn.Module, ABC):
     def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
         """Return the unweighted loss, a scalar."""
 
+    def share(self, labels: Tensor | None) -> Tensor | None:
+        """Return the share of the batch that the loss is about, by which the logged value is divided; None for all."""
+        return None
+
     def describe(self) -> str:
         """Say in one line what is aligned with what."""
         return (type(self).__doc__ or "").split("\n")[0].rstrip(".")

@@ -24,6 +24,13 @@ class HardLabels(Objective):
             return student.logits.sum() * 0.0
         return self._loss(student.logits, labels)
 
+    def share(self, labels: Tensor | None) -> Tensor | None:
+        """Return the share of rows that have a label."""
+        if labels is None:
+            return None
+        known = ~labels.isnan() if labels.is_floating_point() else labels != losses.IGNORED_LABEL
+        return known.float().mean()
+
     def describe(self) -> str:
         """Say what is aligned."""
         return "gold labels: " + ("squared error" if self._loss is losses.hard_values else "cross entropy")

@@ -87,6 +87,24 @@ def test_command_line_prints_ratios_and_writes_json(files: dict[str, Path], tmp_
     assert [set(row) for row in written["rows"]] == [set(asdict(_row()))] * 2
 
 
+def test_a_place_that_can_not_be_written_is_told_before_measuring(files: dict[str, Path], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for place in (tmp_path, tmp_path / "file" / "rows.json"):
+        arguments = [*map(str, files.values()), "--json", str(place)]
+        with pytest.raises(UserError, match="can't be written"):
+            CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_names_are_whole_in_a_file(tmp_path: Path, files: dict[str, Path]) -> None:
+    folders = [tmp_path / f"a-rather-long-name-of-a-run-{number}" / "student" for number in (1, 2)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "model-int8.onnx").write_bytes(next(iter(files.values())).read_bytes())
+    names = [str(folder / "model-int8.onnx") for folder in folders]
+    result = CliRunner().invoke(app, [*names, "--length", "4", "--rounds", "1"])
+    assert all(name in result.output for name in names)
+
+
 @pytest.mark.parametrize("arguments", [["none.onnx"], ["none.onnx", "none.onnx"]])
 def test_command_line_refuses_what_it_can_not_measure(arguments: list[str]) -> None:
     assert isinstance(CliRunner().invoke(app, arguments).exception, UserError)

@@ -68,9 +68,11 @@ def test_onnx_files_say_what_the_record_says(finished):
 def test_the_same_command_runs_nothing_again(files, finished):
     out, _ = finished
     before = json.loads((out / "run.json").read_text())
-    result = run_command(files, out, "--control", "--seeds", "2", "--set", "training.epochs=2")
+    result = run_command(files, out, "--set", "training.epochs=2")
     after = json.loads((out / "run.json").read_text())
     assert result.returncode == 0
+    assert "has 2 seed(s), a control: they stay in the report" in result.stdout
+    assert after["command"].endswith("--control --seeds 2"), "the command that makes this page"
     assert after["seeds"] == before["seeds"]
     assert after["quality"] == before["quality"]
 
@@ -135,6 +137,22 @@ def test_a_pretrained_student_starts_with_its_own_encoder(files, finished, tmp_p
     assert len(shared) == len([name for name in after if "classifier" not in name and "pooler" not in name])
     assert all(torch.allclose(before[name].float(), after[name], atol=1e-6) for name in shared)
     assert {after[name].dtype for name in after} == {torch.float32}
+
+
+def test_evaluation_rows_that_are_known_are_warned_of(files, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(files / "labels", data)
+    lines = (data / "dev.tsv").read_text().splitlines()
+    with (data / "train.tsv").open("a") as stream:
+        stream.write("\n".join(lines[1:4]) + "\n")
+    options = ("--data", str(data), "--set", "training.max_steps=2", "--teacher-set", "epochs=1")
+    assert run_command(files, tmp_path / "run", *options).returncode == 0
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert any(
+        "3 of 60 evaluation rows have a text that the labelled train rows" in text for text in record["warnings"]
+    )
+    facts = json.loads((tmp_path / "run" / "teacher" / "finetuned.json").read_text())
+    assert facts["steps"] == 21, "163 rows in batches of 8: --teacher-set epochs takes the least number of steps away"
 
 
 def test_a_damaged_student_is_one_line(files, finished, tmp_path):

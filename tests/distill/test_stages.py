@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 
 from distill import stages
 from distill.data.encoding import PaddingCollator
+from distill.losses import IGNORED_LABEL
 from distill.noise import Noise, add_noise
 from distill.recipes import RECIPES, Recipe, Stage, TrainingSettings
 from distill.stages import PROJECTIONS, WEIGHTS, Conditions, run_recipe
@@ -157,6 +158,19 @@ def test_accumulation_does_not_change_the_loss(bert, rows, tmp_path):
     _, split = _run(four, bert, rows, tmp_path / "four")
     assert split[0].history[0]["loss"] == pytest.approx(single[0].history[0]["loss"], rel=1e-3)
     assert split[0].history[0]["hard_labels"] == pytest.approx(single[0].history[0]["hard_labels"], rel=1e-3)
+
+
+def test_the_logged_loss_of_gold_labels_is_over_the_rows_that_have_one(bert, rows, tmp_path):
+    labels = [label if number % 4 == 0 else IGNORED_LABEL for number, label in enumerate(rows["labels"])]
+    few = rows.remove_columns("labels").add_column("labels", labels)
+    settings = {"max_steps": 1, "batch_size": len(rows), "learning_rate": 1e-9, "dropout": 0.0}
+    _, partly = _run(_logits_recipe(**settings), bert, few, tmp_path / "few")
+    _, alone = _run(_logits_recipe(**settings), bert, few.filter(lambda row: row["labels"] >= 0), tmp_path / "alone")
+    assert partly[0].history[0]["hard_labels"] == pytest.approx(alone[0].history[0]["hard_labels"], rel=1e-4)
+    none = rows.remove_columns("labels").add_column("labels", [IGNORED_LABEL] * len(rows))
+    _, nothing = _run(_logits_recipe(**settings), bert, none, tmp_path / "none")
+    assert "hard_labels" not in nothing[0].history[0]
+    assert "soft_targets" in nothing[0].history[0]
 
 
 def _logits_recipe(**training):

@@ -4,11 +4,14 @@ from transformers import (
     AlbertConfig,
     AutoModelForSequenceClassification,
     BertConfig,
+    CamembertConfig,
     DebertaV2Config,
     DistilBertConfig,
     ElectraConfig,
     MobileBertConfig,
+    MPNetConfig,
     RobertaConfig,
+    XLMRobertaConfig,
 )
 
 from pocketbert.errors import UserError
@@ -16,6 +19,7 @@ from students.anatomy import anatomy
 from students.architecture import FAMILIES
 from students.building import build_student, load_student, save_student, student_config, usable_positions
 from students.catalogue import STUDENTS
+from students.exporting.lengths import longest_text
 from students.spec import parse_student
 from tests.students.models import batches, classifier, config_of, logits
 
@@ -42,6 +46,18 @@ def parameters_of(name, teacher):
 )
 def test_published_parameter_counts(name, parameters):
     assert parameters_of(name, BertConfig()) == parameters
+
+
+@pytest.mark.parametrize("maker", [RobertaConfig, XLMRobertaConfig, CamembertConfig, MPNetConfig])
+def test_a_model_reads_as_many_tokens_as_said_and_no_more(maker):
+    sizes = {"vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    config = maker(**sizes, intermediate_size=16, max_position_embeddings=20, pad_token_id=1)
+    model = AutoModelForSequenceClassification.from_config(config)
+    longest = usable_positions(config)
+    assert longest == longest_text(model) == 18
+    model(torch.full((1, longest), 5))
+    with pytest.raises((IndexError, RuntimeError), match="out of"):
+        model(torch.full((1, longest + 1), 5))
 
 
 @pytest.mark.parametrize("name", STUDENTS)

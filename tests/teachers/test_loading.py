@@ -3,7 +3,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
-from transformers import BertModel, PreTrainedTokenizerFast
+from transformers import AutoModel, BertModel, FNetConfig, GPT2Config, PreTrainedTokenizerFast, XLNetConfig
 
 from pocketbert.errors import UserError
 from teachers.caching import stored_logits
@@ -147,3 +147,19 @@ def test_the_fingerprint_stands_for_tokenizer_and_configuration_too(save, file, 
     assert old in text
     (folder / file).write_text(text.replace(old, new))
     assert load_teacher(str(folder), "classification", ["no", "yes"]).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        GPT2Config(vocab_size=120, n_embd=16, n_layer=1, n_head=2, n_positions=32, pad_token_id=0),
+        FNetConfig(vocab_size=120, hidden_size=16, num_hidden_layers=1, intermediate_size=32),
+        XLNetConfig(vocab_size=120, d_model=16, n_layer=1, n_head=2, d_inner=32),
+    ],
+    ids=lambda config: config.model_type,
+)
+@pytest.mark.filterwarnings("default")
+def test_what_is_not_built_like_bert_is_refused_by_name(save, config):
+    folder = save(AutoModel.from_config(config))
+    with pytest.raises(UserError, match=f"a {config.model_type} model, which is not built like BERT"):
+        load_teacher(str(folder), "classification", ["a", "b"])

@@ -80,7 +80,7 @@ def test_libraries_that_are_missing_are_left_out_and_one_is_too_few(tmp_path):
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_every_library_of_the_task_is_installed_and_documented(library):
-    assert apidocs._version(library, LIBRARIES[library])
+    assert apidocs.installed_version(library, LIBRARIES[library])
     assert len(list(islice(first_sentences(library_folder(library)), 50))) == 50
 
 

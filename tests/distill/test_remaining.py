@@ -2,8 +2,8 @@ import pytest
 from transformers import TrainerState
 
 from distill.noise import Noise
-from distill.planning import _epochs
 from distill.recipes.schema import TrainingSettings
+from distill.remaining import _epochs
 from distill.trainer import seconds_trained, steps_done, steps_per_epoch, total_steps
 
 
