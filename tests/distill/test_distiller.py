@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from distill.distiller import Distiller
+from distill.distiller import SHARE, Distiller
 from distill.recipes import RECIPES
 from distill.stages import build_distiller
 
@@ -34,8 +34,9 @@ def test_the_loss_is_the_weighted_sum_of_the_named_ones(distiller):
     distiller.student.eval()
     torch.manual_seed(0)
     result = distiller(**BATCH)
-    names = set(result) - {"loss", "logits"}
+    names = {name for name in result if name not in {"loss", "logits"} and not name.endswith(SHARE)}
     assert names == set(distiller.objectives)
+    assert all(result[f"{name}{SHARE}"] == 1 for name in names if f"{name}{SHARE}" in result)
     total = sum(distiller.objectives[name].weight * result[name] for name in names)
     assert result["loss"].item() == pytest.approx(total.item(), rel=1e-5)
 
