@@ -67,7 +67,8 @@ class Distiller(nn.Module):
             prepare(teacher, self._teacher_needs)
             teacher.eval().requires_grad_(False)
         object.__setattr__(self, "teacher", teacher)
-        self.register_state_dict_post_hook(_each_tensor_once)  # type: ignore[no-untyped-call]  # torch's
+        self.register_state_dict_post_hook(_leave_out_second_names)  # type: ignore[no-untyped-call]  # torch's
+        self.register_load_state_dict_pre_hook(_restore_second_names)  # type: ignore[no-untyped-call]  # torch's
 
     @property
     def needs_teacher_logits_only(self) -> bool:
@@ -145,16 +146,23 @@ class Distiller(nn.Module):
             return capture(teacher, inputs, self._teacher_needs, hidden)
 
 
-def _each_tensor_once(
-    module: nn.Module, state: dict[str, Tensor], prefix: str, local_metadata: Mapping[str, object]
-) -> None:
-    """Leave out the second name of a tensor (a language model's decoder is its word embeddings): files hold it once."""
-    seen = set[tuple[int, torch.Size]]()
-    for name, tensor in list(state.items()):
-        key = tensor.data_ptr(), tensor.shape
-        if key in seen and tensor.numel():
-            del state[name]
-        seen.add(key)
+def _leave_out_second_names(module: nn.Module, state: dict[str, Tensor], prefix: str, _: object) -> None:
+    """Let a file hold each tensor once: a language model's decoder is its word embeddings."""
+    for second in _second_names(module):
+        state.pop(prefix + second, None)
+
+
+def _restore_second_names(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    for second, first in _second_names(module).items():
+        if prefix + first in state:
+            state.setdefault(prefix + second, state[prefix + first])
+
+
+def _second_names(module: nn.Module) -> dict[str, str]:
+    """Return the further names of parameters that have several, with the first."""
+    first: dict[int, str] = {}
+    named = [(name, first.setdefault(id(p), name)) for name, p in module.named_parameters(remove_duplicate=False)]
+    return {name: known for name, known in named if name != known}
 
 
 def _unlabelled(labels: Tensor | None, rows: Tensor) -> Tensor | None:

@@ -1,9 +1,11 @@
 import pytest
 import torch
+from transformers import BertForMaskedLM
 
 from distill.distiller import SHARE, Distiller
 from distill.recipes import RECIPES
 from distill.stages import build_distiller
+from tests.conftest import tiny_bert
 
 BATCH = {
     "input_ids": torch.randint(5, 120, (4, 7), generator=torch.Generator().manual_seed(0)),
@@ -39,6 +41,16 @@ def test_the_loss_is_the_weighted_sum_of_the_named_ones(distiller):
     assert all(result[f"{name}{SHARE}"] == 1 for name in names if f"{name}{SHARE}" in result)
     total = sum(distiller.objectives[name].weight * result[name] for name in names)
     assert result["loss"].item() == pytest.approx(total.item(), rel=1e-5)
+
+
+def test_a_file_holds_each_tensor_once_and_loads_again():
+    torch.manual_seed(0)
+    models = [BertForMaskedLM(tiny_bert(layers=1).config) for _ in range(2)]
+    one, other = (Distiller(model, {}, None) for model in models)
+    state = one.state_dict()
+    assert len({tensor.data_ptr() for tensor in state.values()}) == len(state)
+    other.load_state_dict(state)  # strict: no name is missing
+    assert all(torch.equal(a, b) for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True))
 
 
 def test_in_evaluation_only_loss_and_logits_come_back(distiller):

@@ -89,7 +89,7 @@ def test_a_killed_run_ends_where_the_straight_one_ends(files, tmp_path):
         options = ("--data", f"corpus:{files / 'corpus.txt'}", *QUICK, "--set", "training.max_steps=60")
         if kill:
             process = start_command(files, out, *options)
-            while process.poll() is None and not list(out.glob("seed-0/student/*/checkpoint-*")):
+            while process.poll() is None and not list(out.glob("seed-0/student/*/checkpoint-*/trainer_state.json")):
                 time.sleep(0.05)
             process.send_signal(signal.SIGKILL)
             process.wait()
