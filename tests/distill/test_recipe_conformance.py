@@ -3,11 +3,14 @@
 import pytest
 import torch
 from safetensors.torch import load_file
+from transformers import BertForMaskedLM
 
 from distill.data.encoding import PaddingCollator
+from distill.masking import Vocabulary
 from distill.recipes import RECIPES
 from distill.stages import WEIGHTS, Conditions, run_recipe, stage_weights
 from distill.trainer import DistillTrainer
+from tests.conftest import tiny_bert
 
 COLLATOR = PaddingCollator(0)
 
@@ -46,6 +49,22 @@ def test_every_parameter_is_trained_and_kept(name, bert, rows, tmp_path):
         set(stage.objectives) <= result.history[-1].keys()
         for stage, result in zip(RECIPES[name].stages, results, strict=True)
     )
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_parameter_of_a_language_model_is_trained(name, rows, tmp_path):
+    torch.manual_seed(0)
+    student, teacher = (BertForMaskedLM(tiny_bert(layers=n, hidden=h).config) for n, h in ((2, 16), (4, 32)))
+    before = {key: tensor.clone() for key, tensor in student.state_dict().items()}
+    words = Vocabulary(mask=4, special=(0, 1, 2, 3, 4), size=120, continues=torch.zeros(120, dtype=torch.bool))
+    text = rows.select_columns(["input_ids", "length"])
+    results = run_recipe(
+        _short(name), student, teacher, Conditions(text, COLLATOR, 3, "test", vocabulary=words), tmp_path
+    )
+    after = student.state_dict()
+    assert all(torch.isfinite(tensor).all() for tensor in after.values())
+    assert not [key for key in before if before[key].is_floating_point() and torch.equal(before[key], after[key])]
+    assert all(0 < result.history[-1]["loss"] < 100 for result in results)
 
 
 @pytest.mark.parametrize("name", RECIPES)
