@@ -13,7 +13,7 @@ $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 
 demo: $(INSTALLED)
 	$(BIN)/python -m distill.run --teacher minilm --student tiny --data apidocs --control --out runs/demo \
-	  --labelled-rows 1500 --train-rows 8000 --teacher-set epochs=6 --teacher-set batch_size=32 --teacher-set min_steps=0 \
+	  --labelled-rows 1500 --train-rows 8000 --teacher-set epochs=6 --teacher-set batch_size=32 \
 	  --teacher-set learning_rate=3e-4 --set training.epochs=1
 
 test: $(INSTALLED)

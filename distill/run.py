@@ -14,7 +14,8 @@ from rich.logging import RichHandler
 from distill.recipe_names import RECIPE_NAMES, check_recipe
 from pocketbert import command, processes
 
-console = Console(soft_wrap=True, markup=False, highlight=False, quiet=not processes.is_first())
+WIDTH = None if sys.stdout.isatty() else 120  # in a file, tables need not be as narrow as rich takes them to be
+console = Console(soft_wrap=True, markup=False, highlight=False, quiet=not processes.is_first(), width=WIDTH)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
