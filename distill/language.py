@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from distill.activations import LOGITS, capture
 from distill.data.encoding import PaddingCollator
-from distill.evaluation import Quality
+from distill.evaluation import Difference, Kept, Quality
 from distill.losses import IGNORED_LABEL
 from distill.masking import Masking, Vocabulary, mask_tokens
 from pocketbert.devices import best_device, move
@@ -39,10 +39,23 @@ class HeldOut:
     vocabulary: Vocabulary
 
 
+@dataclass(frozen=True)
+class Measured:
+    """How well a model names the hidden tokens, and what that comes from.
+
+    Attributes:
+        quality: the accuracy with a 95 % bootstrap interval over rows; loss (nats) and perplexity among its metrics.
+        accuracies: on resampled rows, the same ones for every model, [RESAMPLES].
+    """
+
+    quality: Quality
+    accuracies: NDArray[np.floating[Any]]
+
+
 @torch.inference_mode()
-def language_quality(
+def measure_language(
     model: PreTrainedModel, text: HeldOut, teacher: PreTrainedModel | None = None, title: str = ""
-) -> Quality:
+) -> Measured:
     """Measure how well a model names hidden tokens.
 
     Args:
@@ -50,9 +63,6 @@ def language_quality(
         text: what to measure on.
         teacher: for agreement and divergence; asked on the same tokens.
         title: of a progress bar; none is shown without it.
-
-    Returns:
-        The accuracy with a bootstrap interval over rows; loss (nats) and perplexity among its metrics.
     """
     models = [model] if teacher is None else [model, teacher]
     for each in models:
@@ -63,7 +73,21 @@ def language_quality(
     for start in tqdm(starts, desc=title, unit="batch", mininterval=1, disable=not title):
         size = min(BATCH_SIZE, len(text.rows) - start)
         sums[start : start + size] = _sums(models, text, range(start, start + size))
-    return _quality(sums, compared=teacher is not None)
+    return _measured(sums, compared=teacher is not None)
+
+
+def difference(ours: Measured, theirs: Measured) -> Difference:
+    """Return the paired difference of two accuracies with its bootstrap interval."""
+    low, high = np.quantile(ours.accuracies - theirs.accuracies, [0.025, 0.975])
+    return Difference(ours.quality.value - theirs.quality.value, float(low), float(high))
+
+
+def kept_share(ours: Measured, theirs: Measured) -> Kept | None:
+    """Return one accuracy as a share of another with its paired interval; None where the other may be 0."""
+    if theirs.accuracies.min() <= 0:
+        return None
+    low, high = np.quantile(ours.accuracies / theirs.accuracies, [0.025, 0.975])
+    return Kept(ours.quality.value / theirs.quality.value, float(low), float(high))
 
 
 def _sums(models: list[PreTrainedModel], text: HeldOut, numbers: range) -> NDArray[np.floating[Any]]:
@@ -92,13 +116,12 @@ def _columns(logits: list[Tensor], labels: Tensor) -> Tensor:
     return torch.stack([torch.ones_like(loss), right.float(), loss, same.float(), divergence], dim=1)
 
 
-def _quality(sums: NDArray[np.floating[Any]], *, compared: bool) -> Quality:
-    total = sums.sum(0)
-    tokens, right, loss, same, divergence = (float(value) for value in total)
+def _measured(sums: NDArray[np.floating[Any]], *, compared: bool) -> Measured:
+    tokens, right, loss, same, divergence = (float(value) for value in sums.sum(0))
     drawn = np.random.default_rng(0).integers(0, len(sums), (RESAMPLES, len(sums)))
-    samples = sums[drawn, 1].sum(1) / np.maximum(sums[drawn, 0].sum(1), 1)
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return Quality(
+    accuracies = sums[drawn, 1].sum(1) / np.maximum(sums[drawn, 0].sum(1), 1)
+    low, high = np.quantile(accuracies, [0.025, 0.975])
+    quality = Quality(
         metric=METRIC,
         value=right / tokens,
         low=float(low),
@@ -107,3 +130,4 @@ def _quality(sums: NDArray[np.floating[Any]], *, compared: bool) -> Quality:
         agreement=same / tokens if compared else None,
         kl=max(0.0, divergence / tokens) if compared else None,
     )
+    return Measured(quality, accuracies)

@@ -24,8 +24,7 @@ from distill.corpus import pipeline
 from distill.corpus.pipeline import Trained
 from distill.corpus.preparation import Pretraining, prepare
 from distill.corpus.record import assemble
-from distill.evaluation import Quality
-from distill.language import METRIC
+from distill.language import METRIC, Measured
 from distill.planning import control_recipe
 from distill.record import environment
 from distill.remaining import remaining
@@ -67,7 +66,7 @@ def carry_out(config: RunConfig, folder: Path, lock: FileLock, console: Console)
     for role in ("student", "control") if config.control else ("student",):
         run.student.load_state_dict(weights)
         trained[role] = pipeline.train(run, role)
-        measured[role] = trained[role].quality
+        measured[role] = trained[role].measured
     processes.leave()
     if not processes.is_first():
         return None
@@ -119,9 +118,10 @@ def _say_cost(run: Pretraining, console: Console) -> int:
     return cost.disk_bytes
 
 
-def _quality_table(measured: Mapping[str, Quality]) -> Table:
+def _quality_table(measured: Mapping[str, Measured]) -> Table:
     table = Table("", METRIC, "95 % interval", "perplexity", "agreement", "KL")
-    for role, quality in measured.items():
+    for role, each in measured.items():
+        quality = each.quality
         compared = ("" if value is None else f"{value:.4f}" for value in (quality.agreement, quality.kl))
         interval = f"{quality.low:.4f} to {quality.high:.4f}"
         perplexity = f"{quality.metrics['perplexity']:.2f}"

@@ -8,8 +8,7 @@ import numpy as np
 from transformers import PreTrainedModel, set_seed
 
 from distill.corpus.preparation import Pretraining
-from distill.evaluation import Quality
-from distill.language import language_quality
+from distill.language import Measured, measure_language
 from distill.planning import control_recipe
 from distill.recipes.schema import Recipe, TrainingSettings
 from distill.stages import Conditions, StageResult, plain_recipe, run_recipe, stage_weights
@@ -34,7 +33,7 @@ class Trained:
 
     weights: Path
     stages: list[StageResult]
-    quality: Quality
+    measured: Measured
 
 
 def ready_teacher(run: Pretraining) -> str:
@@ -109,7 +108,7 @@ def train(run: Pretraining, role: str) -> Trained:
     return Trained(stage_weights(recipe, folder), stages, measure(run, run.student, role))
 
 
-def measure(run: Pretraining, model: PreTrainedModel, title: str) -> Quality:
+def measure(run: Pretraining, model: PreTrainedModel, title: str) -> Measured:
     """Measure a model on held-out text, beside the teacher."""
     teacher = None if model is run.teacher.model else run.teacher.model
-    return language_quality(model, run.held_out, teacher, f"measuring: {title}")
+    return measure_language(model, run.held_out, teacher, f"measuring: {title}")

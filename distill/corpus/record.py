@@ -7,8 +7,8 @@ from typing import Any
 
 from distill.corpus.pipeline import Trained
 from distill.corpus.preparation import KIND, Pretraining
-from distill.evaluation import Quality
-from distill.language import METRIC
+from distill.language import METRIC, Measured, difference, kept_share
+from distill.preparation import FEW_ROWS
 from distill.record import SCHEMA, command
 from students.initialization import Initialisation
 
@@ -17,7 +17,7 @@ def assemble(
     run: Pretraining,
     start: Initialisation,
     trained: Mapping[str, Trained],
-    measured: Mapping[str, Quality],
+    measured: Mapping[str, Measured],
     note: str,
 ) -> dict[str, Any]:
     """Return the document, without what only the caller knows (time, environment, models)."""
@@ -32,9 +32,25 @@ def assemble(
         "initialisation": asdict(start),
         "alignment": run.alignment,
         "seeds": [_seed(run, trained, measured)],
-        "quality": {role: asdict(quality) for role, quality in measured.items()},
-        "warnings": [],
+        "quality": _quality(measured),
+        "warnings": _warnings(run),
     }
+
+
+def _quality(measured: Mapping[str, Measured]) -> dict[str, Any]:
+    student, kept = measured["student"], kept_share(measured["student"], measured["teacher"])
+    compare = {
+        f"student_minus_{role}": asdict(difference(student, measured[role]))
+        for role in ("teacher", "control")
+        if role in measured
+    }
+    blocks = {role: asdict(each.quality) for role, each in measured.items()}
+    return blocks | {"comparisons": compare, "kept": {"student": asdict(kept)} if kept else {}}
+
+
+def _warnings(run: Pretraining) -> list[str]:
+    rows = len(run.held_out.rows)
+    return [f"only {rows} rows are held out: every number below is rough"] if rows < FEW_ROWS else []
 
 
 def _data(run: Pretraining) -> dict[str, Any]:
@@ -49,12 +65,12 @@ def _data(run: Pretraining) -> dict[str, Any]:
     }
 
 
-def _seed(run: Pretraining, trained: Mapping[str, Trained], measured: Mapping[str, Quality]) -> dict[str, Any]:
+def _seed(run: Pretraining, trained: Mapping[str, Trained], measured: Mapping[str, Measured]) -> dict[str, Any]:
     student, control = trained["student"], trained.get("control")
     return {
         "seed": run.config.seed,
-        "student": asdict(measured["student"]),
-        "control": asdict(measured["control"]) if control else None,
+        "student": asdict(measured["student"].quality),
+        "control": asdict(measured["control"].quality) if control else None,
         "stages": [{k: v for k, v in asdict(stage).items() if k != "history"} for stage in student.stages],
         "history": [entry for stage in student.stages for entry in stage.history],
         "control_history": [entry for stage in control.stages for entry in stage.history] if control else [],

@@ -41,7 +41,14 @@ def test_the_record_says_what_was_made(finished):
     assert record["data"]["kind"] == "masked-lm"
     assert "language head trained first, its encoder frozen" in record["teachers"][0]["note"]
     assert record["initialisation"]["method"] == "cut"
-    assert set(record["quality"]) == {"teacher", "student_before_training", "student", "control"}
+    assert set(record["quality"]) == {
+        "teacher", "student_before_training", "student", "control", "comparisons", "kept"
+    }  # fmt: skip
+    compared = record["quality"]["comparisons"]["student_minus_control"]
+    values = [record["quality"][who]["value"] for who in ("student", "control")]
+    assert compared["difference"] == pytest.approx(values[0] - values[1])
+    assert compared["low"] <= compared["difference"] <= compared["high"]
+    assert "Not compared" not in (out / "report.html").read_text()
     assert {"soft_targets", "hard_labels", "hidden_cosine"} <= set(record["seeds"][0]["history"][0])
     assert record["quality"]["student"]["kl"] > 0
     assert (out / "report.html").is_file()
