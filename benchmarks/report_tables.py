@@ -207,7 +207,7 @@ def files_table(run: Record) -> Table:
         [
             Cell(form.plain(item.get("name")), form.plain(item.get("path"))),
             Cell(form.megabytes(number(item, "bytes"))),
-            Cell(form.share(ratio(teacher, number(item, "bytes")))),
+            Cell(form.percent(ratio(number(item, "bytes"), teacher))),
         ]
         for item in records(run, "artefacts")
     ]
