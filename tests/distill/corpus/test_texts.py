@@ -4,7 +4,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from distill.corpus import texts as texts_module
 from distill.corpus.texts import check_corpus, is_corpus, open_texts
+from distill.data.folders import Source
+from distill.data.formats import arrow_table
 from pocketbert.errors import UserError
 
 TEXTS = ["one text", "another text", "a third"]
@@ -61,6 +64,17 @@ def test_the_embedded_corpus_is_of_this_machine():
     first = [next(texts) for _ in range(50)]
     assert len(set(first)) == 50
     assert all(text == text.strip() and "\n" not in text for text in first)
+
+
+def test_a_hub_dataset_gives_its_train_split(monkeypatch):
+    def source(column):
+        return lambda name: Source(name, arrow_table(name, pa.table({column: TEXTS})), None)
+
+    monkeypatch.setattr(texts_module, "open_hub", source("text"))
+    assert list(open_texts("corpus:owner/words").read()) == TEXTS
+    monkeypatch.setattr(texts_module, "open_hub", source("body"))
+    with pytest.raises(UserError, match="has no column 'text'; it has body"):
+        list(open_texts("corpus:owner/words").read())
 
 
 def test_what_is_a_corpus():
