@@ -31,8 +31,10 @@ SHORTEST_SAMPLE = 0.002
 WARM_UP_CALLS = 3
 MOST_SAMPLES_A_ROUND = 5
 BUDGET = 25.0
-WIDTH = 200
 """Seconds for all the samples; slow models get fewer samples a round, but at least one."""
+
+WIDTH = 200
+"""Columns of the table where it goes to a file."""
 
 SAFE_VOCABULARY = 100
 """Ids are drawn below this where a file does not say how large its vocabulary is."""

@@ -59,7 +59,7 @@ def tokenised(
         cache_dir: holds the files; the same folder as for `apidocs` by default.
 
     Raises:
-        UserError: the corpus has too little text.
+        UserError: the corpus has too little text, or the folder can't be written.
     """
     key = fingerprint([texts.fingerprint, tokenizer.backend_tokenizer.to_str(), length, packed])
     folder = (cache_dir or default_cache_folder()) / f"corpus-{key}"
@@ -73,8 +73,14 @@ def tokenised(
 
 def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed: bool, folder: Path) -> None:
     """Write both parts in a folder beside, and rename it when it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+    except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        raise UserError(
+            f"the tokenised corpus can't be kept in {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a folder "
+            "that can be written."
+        ) from None
     try:
         with ExitStack() as stack:
             parts = {
@@ -95,9 +101,17 @@ def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed
                 f"{parts[EVALUATION].rows} for evaluation. Every hundredth text is for evaluation, so some hundred are "
                 "needed."
             )
-        partial.rename(folder)
+        _rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _rename(partial: Path, folder: Path) -> None:
+    try:
+        partial.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another run has just written the same
+            raise
 
 
 def _hash(text: str) -> int:

@@ -151,4 +151,4 @@ def _checked(values: Sequence[Any], where: str) -> Iterator[str]:
         if value is not None and not isinstance(value, str):
             raise UserError(f"{where}: '{COLUMN}' holds {value!r}, which is no text.")
         if value and value.strip():
-            yield value.strip()
+            yield value.strip().encode("utf-8", "replace").decode()  # JSON can hold half a character

@@ -73,6 +73,23 @@ def test_too_little_text_leaves_nothing_behind(tokenizer, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_cache_that_can_not_be_written_is_one_line(tokenizer, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="set XDG_CACHE_HOME"):
+        tokenised(_texts(), tokenizer, 12, packed=True, cache_dir=tmp_path / "file" / "cache")
+
+
+def test_another_run_may_have_written_the_same_meanwhile(tokenizer, tmp_path):
+    def read():
+        yield from TEXTS
+        if not list(tmp_path.glob("corpus-*")):
+            tokenised(_texts(), tokenizer, 12, packed=True, cache_dir=tmp_path)
+
+    corpus = tokenised(Texts("test", "texts", read), tokenizer, 12, packed=True, cache_dir=tmp_path)
+    assert len(corpus.train)
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_a_long_text_is_cut(tokenizer, tmp_path, monkeypatch):
     monkeypatch.setattr(store, "LONGEST_TEXT", 30)
     corpus = tokenised(_texts([*TEXTS, "w1 " * 500]), tokenizer, 12, packed=False, cache_dir=tmp_path)

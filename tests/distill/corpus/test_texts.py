@@ -26,6 +26,11 @@ def test_every_format_gives_the_same_texts(tmp_path, name):
     assert list(texts.read()) == list(texts.read()) == TEXTS
 
 
+def test_half_a_character_is_replaced(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a \\ud800 b"}\n')
+    assert list(open_texts(f"corpus:{tmp_path / 'a.jsonl'}").read()) == ["a ? b"]
+
+
 def test_a_folder_gives_all_its_files_and_notices_a_change(tmp_path):
     _files(tmp_path)
     before = open_texts(f"corpus:{tmp_path}")
