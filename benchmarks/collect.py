@@ -14,6 +14,8 @@ from pocketbert.errors import UserError
 from pocketbert.files import read_json
 
 LENGTH = 32
+COLUMNS = {"teacher": "teacher", "student": "distilled", "control": "control"}
+"""How a model of the record is called here."""
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -53,6 +55,9 @@ def run_row(run: Mapping[str, Any]) -> dict[str, str]:
         "kept %": _interval(run, ("kept", "student"), "share", "{:.1f}"),
         "distilled - control": _interval(run, ("comparisons", "student_minus_control"), "difference", "{:+.1f}"),
         "int8 - distilled": _interval(run, ("comparisons", "int8_minus_student"), "difference", "{:+.1f}"),
+        "each teacher": ", ".join(f"{100 * each['quality']['value']:.1f}" for each in _measured_teachers(run)),
+        **{f"{column} KL to teacher": _number(run, who, "kl") for who, column in COLUMNS.items() if who != "teacher"},
+        **{f"{column} calibration error": _number(run, who, "calibration_error") for who, column in COLUMNS.items()},
         "encoder %": _encoder_share(run),
         "teacher fp32 MB": _megabytes(run, "teacher fp32"),
         "student fp32 MB": _megabytes(run, "student fp32"),
@@ -71,6 +76,15 @@ def run_row(run: Mapping[str, Any]) -> dict[str, str]:
 
 def _score(run: Mapping[str, Any], who: str) -> str:
     return _interval(run, (who,), "value", "{:.1f}")
+
+
+def _measured_teachers(run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [each for each in run.get("teachers", []) if "quality" in each]
+
+
+def _number(run: Mapping[str, Any], who: str, name: str) -> str:
+    value = dig(run, "quality", who, name)
+    return "" if value is None else f"{value:.3f}"
 
 
 def _interval(run: Mapping[str, Any], path: tuple[str, ...], name: str, form: str) -> str:

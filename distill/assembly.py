@@ -193,7 +193,7 @@ def _begin(run: Run, lock: FileLock, console: Console) -> None:
     """Say what the run is and will cost, and claim its folder."""
     _announce(run, console)
     cost, parts = planning.estimate(run)
-    console.print(f"cost: {cost.describe()} ({'; '.join(parts)}); cutting, exporting and measuring come on top")
+    console.print(f"cost: {cost.describe()} ({parts}); cutting, exporting and measuring come on top")
     check_disk(run.folder, cost.disk_bytes)
     if not run.ready:  # else nothing is written yet, and a refusal may ask for another option
         take_folder(run.folder, run.config, run.inputs, lock)

@@ -1,28 +1,25 @@
 """The order of a run: teacher, student, stages. Every step finds its finished work again."""
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from datasets import Dataset
-from transformers import PreTrainedModel, set_seed
+from transformers import PreTrainedModel
 
 from distill.evaluation import predict
 from distill.members import Member, finetuning_key
-from distill.planning import control_recipe, finetuning_recipe, logits_file, stores_logits
+from distill.planning import control_recipe, finetuning, logits_file, stores_logits
 from distill.preparation import Logits, Run, restore_units, standardise, student_rows
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, StageResult, run_recipe, stage_weights
+from distill.starting import start_from_teacher
 from pocketbert import processes
 from pocketbert.devices import best_device, move
 from pocketbert.files import fingerprint
-from students.building import load_student, save_student
-from students.initialization import Initialisation, initialise
+from students.initialization import Initialisation
 from teachers.caching import stored_logits
 from teachers.ensemble import average
-from teachers.finetuning import adopt, find_finetuned, mark_finetuned
 
 STATISTICS_ROWS = 2048
 
@@ -61,13 +58,7 @@ def _ready(run: Run, member: Member) -> str:
     teacher = member.teacher
     if teacher.ready:
         return f"{member.title} used as it is: {teacher.reason}"
-    found = find_finetuned(finetuning_key(member, run.config, run.data), run.folder)
-    note = f"{member.title} fine-tuned earlier, reused from {found}"
-    if found is None:
-        note = f"{member.title} fine-tuned first: {teacher.reason}"
-        found = _finetune(run, member)
-    folder = adopt(found, run.folder / member.place) if processes.is_first() else found
-    teacher.model.load_state_dict(load_student(folder).state_dict())
+    note = finetuning(run, member).carry_out(lambda: restore_units(teacher.model, run.task))
     standardise(teacher.model, run.task)
     return note
 
@@ -77,35 +68,19 @@ def answer(run: Run, model: PreTrainedModel) -> Logits:
     return run.task.in_units(predict(model, run.rows.evaluation, run.collator))
 
 
-def _finetune(run: Run, member: Member) -> Path:
-    folder, teacher = run.folder / member.place, member.teacher
-    conditions = Conditions(run.rows.labelled, run.collator, member.seed, member.title, run.config.bf16)
-    results = run_recipe(finetuning_recipe(run), teacher.model, None, conditions, folder)
-    restore_units(teacher.model, run.task)
-    if processes.is_first():
-        save_student(teacher.model, folder)
-        teacher.tokenizer.save_pretrained(folder)
-        facts: dict[str, object] = {"seconds": results[0].seconds, "steps": results[0].steps}
-        mark_finetuned(folder, finetuning_key(member, run.config, run.data), facts)
-        for stage in folder.glob("[0-9][0-9]-*"):
-            shutil.rmtree(stage)
-    processes.wait()
-    return folder
-
-
 def start_student(run: Run) -> Initialisation:
     """Give the student its starting weights, from the teacher where that helps."""
     if run.given is not None:
         return Initialisation(method="given", description=run.given, layers=())
-    set_seed(run.config.seed)
-    teacher, student = run.teacher.model, run.student
-    move(teacher, "cpu")
-    move(student, "cpu")
-    chosen = np.random.default_rng(run.config.seed).permutation(len(run.rows.training))[:STATISTICS_ROWS]
-    rows = run.rows.training.select(chosen)  # in random order: files are often sorted, and not all may be needed
-    inputs = rows.select_columns([name for name in rows.column_names if name not in {"labels", "length"}])
-    batches = [run.collator([inputs[i] for i in range(s, min(s + 64, len(inputs)))]) for s in range(0, len(inputs), 64)]
-    return initialise(student, teacher, batches, method=run.config.initialisation)
+    return start_from_teacher(
+        run.student,
+        run.teacher.model,
+        run.rows.training,
+        run.collator,
+        count=STATISTICS_ROWS,
+        seed=run.config.seed,
+        method=run.config.initialisation,
+    )
 
 
 def train_student(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:

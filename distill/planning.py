@@ -5,33 +5,33 @@ from pathlib import Path
 from datasets import Dataset
 
 from distill import estimation
-from distill.members import finetuning_key
+from distill.members import Member, finetuning_key
 from distill.preparation import Run, student_rows
 from distill.recipes.schema import Recipe
-from distill.remaining import remaining
+from distill.remaining import Work, remaining, told, total
 from distill.stages import Conditions, build_distiller, plain_recipe, recipe_steps
+from distill.teacher_training import TeacherTraining
 from pocketbert.devices import best_device, move
-from teachers.finetuning import find_finetuned
+from students.building import load_student
 
 
-def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
-    """Estimate what is left of the run from a few timed steps; also return one line a part."""
+def estimate(run: Run) -> tuple[estimation.Cost, str]:
+    """Estimate what is left of the run from a few timed steps; also return a line on its parts."""
     config, teacher, student = run.config, run.answerer, run.student
     held = estimation.held_memory([student, teacher])  # the timed steps below leave memory behind
     seeds = range(config.seed, config.seed + config.seeds)
-    parts: dict[str, tuple[float, int]] = {}
+    parts: dict[str, Work] = {}
     unready = [member for member in run.members if not member.teacher.ready]
     for member in unready:
-        if find_finetuned(finetuning_key(member, config, run.data), run.folder) is None:
-            title, model = f"{member.title} fine-tuning", member.teacher.model
-            labelled = _conditions(run, run.rows.labelled)
-            parts[title] = remaining(finetuning_recipe(run), model, None, labelled, [run.folder / member.place])
+        work = finetuning(run, member).remaining()
+        if work.seconds:
+            parts[f"{member.title} fine-tuning"] = work
     rows, folders = student_rows(run), [run.folder / f"seed-{seed}/student" for seed in seeds]
     conditions = _conditions(run, rows)
     work = remaining(config.recipe, student, teacher, conditions, folders, stored_logits=stores_logits(run))
-    if work[0] and stores_logits(run) and not logits_file(run.folder).exists():
+    if work.seconds and stores_logits(run) and not logits_file(run.folder).exists():
         move(teacher, best_device())
-        parts["teacher's soft targets"] = estimation.seconds_to_answer(teacher, rows, run.collator, 128), 0
+        parts["teacher's soft targets"] = Work(estimation.seconds_to_answer(teacher, rows, run.collator, 128), 0)
     parts[f"student, {config.seeds} seed(s)"] = work
     if config.control:
         folders = [run.folder / f"seed-{seed}/control" for seed in seeds]
@@ -40,12 +40,8 @@ def estimate(run: Run) -> tuple[estimation.Cost, list[str]]:
         parts[f"control, {config.seeds} seed(s)"] = remaining(recipe, student, None, labelled, folders)
     trained = [student, *(member.teacher.model for member in unready)]
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
-    cost = estimation.Cost(
-        seconds=sum(seconds for seconds, _ in parts.values()),
-        memory_bytes=held + estimation.training_memory(trained, max(size for _, size in parts.values())),
-        disk_bytes=estimation.disk(trained, kept, [student, run.teacher.model]),
-    )
-    return cost, [f"{name}: about {seconds:.0f} s" for name, (seconds, _) in parts.items()]
+    disk = estimation.disk(trained, kept, [student, run.teacher.model])
+    return total(parts, trained, held, disk), told(parts)
 
 
 def _conditions(run: Run, rows: Dataset) -> Conditions:
@@ -82,6 +78,14 @@ def logits_file(folder: Path) -> Path:
     return folder / "teacher-logits.safetensors"
 
 
-def finetuning_recipe(run: Run) -> Recipe:
-    """Return the plain stage that fits a teacher to the task."""
-    return plain_recipe("teacher", run.config.teacher_training)
+def finetuning(run: Run, member: Member) -> TeacherTraining:
+    """Return the training that fits a teacher to the task."""
+    return TeacherTraining(
+        teacher=member.teacher,
+        done=f"{member.title} fine-tuned",
+        recipe=plain_recipe("teacher", run.config.teacher_training),
+        conditions=Conditions(run.rows.labelled, run.collator, member.seed, member.title, run.config.bf16),
+        folder=run.folder / member.place,
+        key=finetuning_key(member, run.config, run.data),
+        load=load_student,
+    )

@@ -18,7 +18,7 @@ from distill.data.tasks import Task, TaskData
 from distill.evaluation import constant_answer, quality
 from distill.losses import IGNORED_LABEL
 from distill.members import Member, answerer, check_tokenizers, load_members
-from distill.stages import asks_teacher, build_distiller
+from distill.stages import alignment, asks_teacher
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
 from students.building import build_student, proportions, usable_positions
@@ -140,11 +140,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     inputs = _inputs(data, members, None if given is None else Path(config.student))
     voice = answerer(members)
     check_folder(folder, config, inputs)
-    alignment = [
-        f"{stage.name}: {objective.describe()}"  # type: ignore[operator]  # mypy: ModuleDict values are Modules
-        for stage in config.recipe.stages
-        for objective in build_distiller(stage, student, voice).objectives.values()
-    ]
+    lines = alignment(config.recipe, student, voice)
     return Run(
         config=config,
         folder=folder,
@@ -157,7 +153,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         rows=_encode(data, teacher, longest),
         inputs=inputs,
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
-        alignment=alignment,
+        alignment=lines,
     )
 
 

@@ -24,6 +24,7 @@ from distill.exporting import Exported
 from distill.pipeline import Trained
 from distill.preparation import Logits, Run
 from distill.seeds import summary
+from distill.stages import StageResult
 from pocketbert import processes
 from pocketbert.machine import processor
 from students.initialization import Initialisation
@@ -163,12 +164,19 @@ def _seeds(run: Run, students: Sequence[Trained], controls: Sequence[Trained]) -
             "seed": student.seed,
             "student": _against_teacher(run, student.evaluation_logits),
             "control": _against_teacher(run, control.evaluation_logits) if control else None,
-            "stages": [{k: v for k, v in asdict(stage).items() if k != "history"} for stage in student.stages],
-            "history": [entry for stage in student.stages for entry in stage.history],
-            "control_history": [entry for stage in control.stages for entry in stage.history] if control else [],
+            **training_facts(student.stages, control.stages if control else ()),
         }
         for student, control in zip(students, matched, strict=True)
     ]
+
+
+def training_facts(student: Sequence[StageResult], control: Sequence[StageResult]) -> dict[str, Any]:
+    """Return what is told of a seed's trainings: the stages and the curves."""
+    return {
+        "stages": [{k: v for k, v in asdict(stage).items() if k != "history"} for stage in student],
+        "history": [entry for stage in student for entry in stage.history],
+        "control_history": [entry for stage in control for entry in stage.history],
+    }
 
 
 def _against_teacher(run: Run, logits: Logits) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """What is left of trainings, from a few timed steps."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+from torch import nn
 from transformers import PreTrainedModel
 
 from distill import estimation
@@ -13,6 +15,35 @@ from distill.trainer import steps_done, steps_per_epoch
 from pocketbert.devices import best_device, move
 
 
+class Work(NamedTuple):
+    """What is left of trainings that share a recipe: seconds, and the bytes that a step keeps for its backward pass."""
+
+    seconds: float
+    activation_bytes: int
+
+
+def total(parts: Mapping[str, Work], trained: Sequence[nn.Module], held: int, disk: int) -> estimation.Cost:
+    """Return the cost of all parts together.
+
+    Args:
+        parts: one after the other.
+        trained: models that any of them trains.
+        held: bytes in use before anything is trained.
+        disk: bytes on disk.
+    """
+    largest = max(work.activation_bytes for work in parts.values())
+    return estimation.Cost(
+        seconds=sum(work.seconds for work in parts.values()),
+        memory_bytes=held + estimation.training_memory(trained, largest),
+        disk_bytes=disk,
+    )
+
+
+def told(parts: Mapping[str, Work]) -> str:
+    """Say what each part costs, in one line."""
+    return "; ".join(f"{name}: about {work.seconds:.0f} s" for name, work in parts.items())
+
+
 def remaining(
     recipe: Recipe,
     student: PreTrainedModel,
@@ -21,7 +52,7 @@ def remaining(
     folders: Sequence[Path],
     *,
     stored_logits: bool = False,
-) -> tuple[float, int]:
+) -> Work:
     """Return the seconds and the activation bytes of the stages that are not finished in the trainings' folders.
 
     Args:
@@ -48,7 +79,7 @@ def remaining(
                 )
                 seconds += part * left * accumulation * step.seconds
                 size = max(size, step.activation_bytes)
-    return seconds, size
+    return Work(seconds, size)
 
 
 def _epochs(noise: Noise | None, epochs: float) -> list[tuple[int, float]]:

@@ -87,6 +87,19 @@ def build_distiller(
     return distiller
 
 
+def alignment(recipe: Recipe, student: PreTrainedModel, teacher: PreTrainedModel) -> list[str]:
+    """Return a line for each objective of each stage: what it aligns and how.
+
+    Raises:
+        DoesNotFit: one can't align these two.
+    """
+    return [
+        f"{stage.name}: {objective.describe()}"  # type: ignore[operator]  # mypy: ModuleDict values are Modules
+        for stage in recipe.stages
+        for objective in build_distiller(stage, student, teacher).objectives.values()
+    ]
+
+
 def asks_teacher(stage: Stage) -> bool:
     """Tell whether any of the stage's objectives needs a teacher."""
     return any(OBJECTIVES[name].teacher for name in stage.objectives)

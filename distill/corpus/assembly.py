@@ -27,12 +27,11 @@ from distill.corpus.record import assemble
 from distill.language import METRIC, Measured
 from distill.planning import control_recipe
 from distill.record import environment
-from distill.remaining import remaining
+from distill.remaining import Work, remaining, told, total
 from pocketbert import processes
 from pocketbert.devices import best_device, move
 from pocketbert.files import write_json
 from students.building import save_student
-from teachers.finetuning import find_finetuned
 
 
 def carry_out(config: RunConfig, folder: Path, lock: FileLock, console: Console) -> Path | None:
@@ -96,11 +95,10 @@ def _say_cost(run: Pretraining, console: Console) -> int:
     """Say what is left of the run, from a few timed steps; return the bytes it needs on disk."""
     held = estimation.held_memory([run.student, run.teacher.model])
     teacher, student = run.teacher.model, run.student
-    parts: dict[str, tuple[float, int]] = {}
+    parts: dict[str, Work] = {}
     conditions = pipeline.conditions(run, "estimate")
-    if not run.teacher.ready and find_finetuned(pipeline.head_key(run), run.folder) is None:
-        recipe = pipeline.head_recipe(run)
-        parts["teacher's head"] = remaining(recipe, teacher, None, conditions, [run.folder / "teacher"])
+    if not run.teacher.ready:
+        parts["teacher's head"] = pipeline.head_training(run).remaining()
     move(teacher, best_device())
     folders = [pipeline.training_folder(run, role) for role in ("student", "control")]
     parts["student"] = remaining(run.config.recipe, student, teacher, conditions, folders[:1])
@@ -108,13 +106,8 @@ def _say_cost(run: Pretraining, console: Console) -> int:
         recipe = control_recipe(run.config.recipe, len(run.train))
         parts["control"] = remaining(recipe, student, None, conditions, folders[1:])
     trained = [student] if run.teacher.ready else [student, teacher]
-    cost = estimation.Cost(
-        seconds=sum(seconds for seconds, _ in parts.values()),
-        memory_bytes=held + estimation.training_memory(trained, max(size for _, size in parts.values())),
-        disk_bytes=estimation.disk(trained, len(parts), [student]),
-    )
-    told = "; ".join(f"{name}: about {seconds:.0f} s" for name, (seconds, _) in parts.items())
-    console.print(f"cost: {cost.describe()} ({told})")
+    cost = total(parts, trained, held, estimation.disk(trained, len(parts), [student]))
+    console.print(f"cost: {cost.describe()} ({told(parts)})")
     return cost.disk_bytes
 
 

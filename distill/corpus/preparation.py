@@ -13,7 +13,7 @@ from distill.corpus.texts import open_texts
 from distill.data.encoding import PaddingCollator
 from distill.language import HeldOut
 from distill.masking import Vocabulary, vocabulary_of
-from distill.stages import build_distiller
+from distill.stages import alignment
 from pocketbert import processes
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint
@@ -77,11 +77,7 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
         raise DoesNotFit(f"--student {config.student}: on a corpus give a name or sizes, such as --student tiny.")
     student = build_student(spec, teacher.model)
     check_method(student, teacher.model, config.initialisation)
-    alignment = [
-        f"{stage.name}: {objective.describe()}"  # type: ignore[operator]  # mypy: ModuleDict values are Modules
-        for stage in config.recipe.stages
-        for objective in build_distiller(stage, student, teacher.model).objectives.values()
-    ]
+    lines = alignment(config.recipe, student, teacher.model)
     longest = min(config.max_length, usable_positions(student.config), usable_positions(teacher.model.config))
     with processes.first_goes_ahead():
         corpus = tokenised(texts, teacher.tokenizer, longest, packed=config.packed)
@@ -100,7 +96,7 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
         train=_first(corpus.train, config.train_rows),
         held_out=HeldOut(evaluation, collator, vocabulary),
         inputs=inputs,
-        alignment=alignment,
+        alignment=lines,
     )
 
 

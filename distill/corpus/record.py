@@ -9,7 +9,7 @@ from distill.corpus.pipeline import Trained
 from distill.corpus.preparation import KIND, Pretraining
 from distill.language import METRIC, Measured, difference, kept_share
 from distill.preparation import FEW_ROWS
-from distill.record import SCHEMA, command
+from distill.record import SCHEMA, command, training_facts
 from students.initialization import Initialisation
 
 
@@ -71,7 +71,5 @@ def _seed(run: Pretraining, trained: Mapping[str, Trained], measured: Mapping[st
         "seed": run.config.seed,
         "student": asdict(measured["student"].quality),
         "control": asdict(measured["control"].quality) if control else None,
-        "stages": [{k: v for k, v in asdict(stage).items() if k != "history"} for stage in student.stages],
-        "history": [entry for stage in student.stages for entry in stage.history],
-        "control_history": [entry for stage in control.stages for entry in stage.history] if control else [],
+        **training_facts(student.stages, control.stages if control else ()),
     }

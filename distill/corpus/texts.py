@@ -53,6 +53,8 @@ def check_corpus(source: str) -> None:
         UserError: see `open_texts`.
     """
     place = source.removeprefix(CORPUS).removeprefix(":")
+    if source.endswith(":"):
+        raise UserError(f"--data {source} names no path: write --data corpus for the embedded one.")
     if place:
         path = Path(place).expanduser()
         check_in_reach(place) if _on_hub(path, place) else _files(path)

@@ -28,6 +28,16 @@ def test_differences_are_times_100_with_their_sign():
     assert row["kept %"] == "99.6"
 
 
+def test_each_teacher_and_its_distance_are_told():
+    run = classification_run()
+    run["teachers"] = [{"quality": {"value": 0.8968}}, {"quality": {"value": 0.8956}}, {"name": "of a corpus"}]
+    run["quality"]["student"] |= {"kl": 0.1262, "calibration_error": 0.0714}
+    row = run_row(run)
+    assert row["each teacher"] == "89.7, 89.6"
+    assert row["distilled KL to teacher"] == "0.126"
+    assert row["distilled calibration error"] == "0.071"
+
+
 def test_the_folder_of_the_data_is_named_data(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(classification_run() | {"command": "x --data /places/sst2"}))
     collect([tmp_path], tmp_path / "results.csv", Path("/places"))

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 from datasets import Dataset
 
-from distill import pipeline
+from distill import pipeline, starting
 from distill.data.encoding import PaddingCollator
 from students.initialization import _statistics
 
@@ -19,7 +19,7 @@ def sorted_rows():
 
 def test_a_start_is_measured_on_rows_from_everywhere(sorted_rows, bert, monkeypatch):
     seen = []
-    monkeypatch.setattr(pipeline, "initialise", lambda student, teacher, batches, method: seen.extend(batches))
+    monkeypatch.setattr(starting, "initialise", lambda student, teacher, batches, method: seen.extend(batches))
     run = SimpleNamespace(
         given=None,
         config=SimpleNamespace(seed=0, initialisation="cut"),

@@ -39,7 +39,7 @@ def test_the_record_says_what_was_made(finished):
     out, result = finished
     record = json.loads((out / "run.json").read_text())
     assert record["data"]["kind"] == "masked-lm"
-    assert "language head trained first, its encoder frozen" in record["teachers"][0]["note"]
+    assert "language head trained (its encoder frozen) first" in record["teachers"][0]["note"]
     assert record["initialisation"]["method"] == "cut"
     assert set(record["quality"]) == {
         "teacher", "student_before_training", "student", "control", "comparisons", "kept"
@@ -84,9 +84,9 @@ def test_the_next_run_reuses_the_head(files, finished):
     out = finished[0].parent / "second"
     result = _run(files, out, "--recipe", "tinybert", "--no-packed", "--set", "training.max_steps=4")
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "trained first" in result.stdout, "other rows, another head"
+    assert "trained (its encoder frozen) first" in result.stdout, "other rows, another head"
     again = _run(files, finished[0].parent / "third", "--set", "training.max_steps=4")
-    assert "trained earlier, reused" in again.stdout
+    assert "trained (its encoder frozen) earlier, reused" in again.stdout
 
 
 def test_a_killed_run_ends_where_the_straight_one_ends(files, tmp_path):

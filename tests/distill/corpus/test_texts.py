@@ -62,6 +62,8 @@ def test_what_is_not_there_is_told_without_reading(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="no file in that folder"):
         check_corpus(f"corpus:{tmp_path / 'empty'}")
+    with pytest.raises(UserError, match="names no path"):
+        check_corpus("corpus:")
 
 
 def test_the_embedded_corpus_is_of_this_machine():
