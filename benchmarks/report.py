@@ -188,7 +188,7 @@ def _data(run: Record) -> list[tuple[str, str]]:
     data = dig(run, "data") or {}
     rows = [
         (f"{name} rows", f"{size:,.0f}")
-        for name in ("train", "unlabelled", "evaluation")
+        for name in ("train", "unlabelled", "augmented", "evaluation")
         if (size := number(data, "rows", name)) is not None
     ]
     keys = {"name": "name", "source": "source", "kind": "kind", "metric": "metric", "labels": "labels"}

@@ -25,6 +25,7 @@ from benchmarks.comparison import comparison, model_facts
 from benchmarks.latency import measure
 from benchmarks.report import write_report
 from distill import exporting, pipeline, planning, preparation, record
+from distill.augmentation.settings import Augmentation
 from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, grown, take_folder
 from distill.corpus import assembly as corpus
 from distill.corpus.pipeline import HEAD_TRAINING
@@ -54,6 +55,8 @@ class Request:
     recipe: str
     settings: tuple[str, ...]
     teacher_settings: tuple[str, ...]
+    augment: int | None
+    augment_settings: tuple[str, ...]
     out: Path | None
     max_drop: float
     lengths: tuple[int, ...]
@@ -168,19 +171,29 @@ def _is_utf8(text: str) -> bool:
 def _config(request: Request) -> RunConfig:
     recipe = load_recipe(request.recipe, request.settings)
     usual = HEAD_TRAINING if is_corpus(request.config["data"]) else TEACHER_TRAINING
-    given = dict(_assignment(text) for text in request.teacher_settings)
+    given = _assignments(request.teacher_settings, "--teacher-set", "epochs=5")
     passes = {"min_steps": 0} if "epochs" in given else {}  # as with --set: who asks for passes gets them
     training = usual.model_dump() | passes | given
     teacher_training = validated(TrainingSettings, training, "--teacher-set")
     document = request.config | {"recipe": recipe, "teacher_training": teacher_training}
-    return validated(RunConfig, document)
+    return validated(RunConfig, document | {"augmentation": _augmentation(request)})
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise UserError(f"--teacher-set {text}: write it as field=value, such as epochs=5.")
-    return name.removeprefix("training."), value
+def _augmentation(request: Request) -> Augmentation | None:
+    given: dict[str, Any] = dict(_assignments(request.augment_settings, "--augment-set", "probability=0.3"))
+    if request.augment is None:
+        if given:
+            raise UserError("--augment-set: say how many copies to make of each text, too, such as --augment 20.")
+        return None
+    return validated(Augmentation, given | {"copies": request.augment}, "--augment")
+
+
+def _assignments(texts: Iterable[str], option: str, example: str) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    wrong = next((text for text, (_, equals, _) in zip(texts, pairs, strict=True) if not equals), None)
+    if wrong is not None:
+        raise UserError(f"{option} {wrong}: write it as field=value, such as {example}.")
+    return {name.removeprefix("training."): value for name, _, value in pairs}
 
 
 def _default_folder(config: RunConfig) -> Path:
@@ -205,8 +218,10 @@ def _announce(run: Run, console: Console) -> None:
     console.print(f"data: {task.name}, {task.kind}{classes}, metric {task.metric}")
     for message in run.data.messages:
         console.print(f"  {message}")
-    extra = len(rows.training) - len(rows.labelled)
-    console.print(f"  {len(rows.labelled)} labelled rows, {extra} without label, {len(rows.evaluation)} for evaluation")
+    extra, copies = len(rows.found) - len(rows.labelled), len(rows.training) - len(rows.found)
+    made = f", {copies} copies" if copies else ""
+    counts = f"{len(rows.labelled)} labelled rows, {extra} without label{made}, {len(rows.evaluation)} for evaluation"
+    console.print(f"  {counts}")
     if rows.truncated:
         console.print(f"  {rows.truncated} training rows reach --max-length {run.config.max_length} and may be cut")
     models = _models(run)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from distill.augmentation.settings import Augmentation
 from distill.recipes.schema import Positive, Recipe, TrainingSettings
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
@@ -32,6 +33,7 @@ class RunConfig(BaseModel):
     text_columns: tuple[str, ...] | None = None
     label_column: str | None = None
     unlabelled: str | None = None
+    augmentation: Augmentation | None = None
     labelled_rows: int | None = None
     train_rows: int | None = None
     evaluation_rows: int | None = None

@@ -75,7 +75,7 @@ def start_student(run: Run) -> Initialisation:
     return start_from_teacher(
         run.student,
         run.teacher.model,
-        run.rows.training,
+        run.rows.found,
         run.collator,
         count=STATISTICS_ROWS,
         seed=run.config.seed,

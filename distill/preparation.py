@@ -11,14 +11,19 @@ from datasets import Dataset, concatenate_datasets
 from numpy.typing import NDArray
 from transformers import PreTrainedModel, set_seed
 
+from distill.augmentation.augmenter import load_augmenter
+from distill.augmentation.settings import Augmentation
+from distill.augmentation.store import augmented
 from distill.config import RunConfig, check_folder
 from distill.data.encoding import PaddingCollator, encode
+from distill.data.extending import extended
 from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
 from distill.evaluation import constant_answer, quality
 from distill.losses import IGNORED_LABEL
 from distill.members import Member, answerer, check_tokenizers, load_members
 from distill.stages import alignment, asks_teacher
+from pocketbert import processes
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
 from students.building import build_student, proportions, usable_positions
@@ -39,12 +44,14 @@ class Rows:
         labelled: training rows with gold labels.
         training: labelled rows and, where there are any, the ones without (label -100 or NaN).
         evaluation: of the evaluation split.
+        found: training rows that are not changed copies of others.
         truncated: training rows that were cut at the maximum length.
     """
 
     labelled: Dataset
     training: Dataset
     evaluation: Dataset
+    found: Dataset
     truncated: int
 
 
@@ -137,10 +144,12 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     elif config.initialisation != "auto":
         raise UserError(f"--initialisation {config.initialisation}: a student's folder has its own weights.")
     longest = min(config.max_length, longest_input(student, *(member.teacher.model for member in members)))
-    inputs = _inputs(data, members, None if given is None else Path(config.student))
     voice = answerer(members)
-    check_folder(folder, config, inputs)
     lines = alignment(config.recipe, student, voice)
+    if config.augmentation is not None:
+        data = _augmented(data, config.augmentation, config)
+    inputs = _inputs(data, members, None if given is None else Path(config.student))
+    check_folder(folder, config, inputs)
     return Run(
         config=config,
         folder=folder,
@@ -155,6 +164,16 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
         alignment=lines,
     )
+
+
+def _augmented(data: TaskData, settings: Augmentation, config: RunConfig) -> TaskData:
+    """Return a task with copies of its labelled rows among the unlabelled ones."""
+    if not all(asks_teacher(stage) for stage in config.recipe.stages):
+        raise UserError("--augment: the recipe has a stage of gold labels alone, and copies have none. Leave it out.")
+    augmenter = load_augmenter(settings, config.teachers[0])
+    with processes.first_goes_ahead():
+        copies, place = augmented(data.train, augmenter, settings, config.seed)
+    return extended(data, copies, f"changed copies of the labelled rows, kept in {place}: {augmenter.message}")
 
 
 def standardise(model: PreTrainedModel, task: Task) -> None:
@@ -236,7 +255,8 @@ def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:
         extra = extra.add_column("labels", np.full(len(extra), filler, np.asarray(labelled["labels"][:1]).dtype))
         training = concatenate_datasets([labelled, extra.cast(labelled.features)])
     truncated = int((np.asarray(training["length"][:]) == longest).sum())
-    return Rows(labelled, training, encode(data.evaluation, teacher.tokenizer, longest), truncated)
+    found = training.select(range(len(training) - data.augmented))
+    return Rows(labelled, training, encode(data.evaluation, teacher.tokenizer, longest), found, truncated)
 
 
 def _standardised(rows: Dataset, task: Task) -> Dataset:

@@ -130,7 +130,8 @@ def _data(run: Run) -> dict[str, Any]:
         "labels": list(task.labels),
         "rows": {
             "train": len(rows.labelled),
-            "unlabelled": len(rows.training) - len(rows.labelled),
+            "unlabelled": len(rows.found) - len(rows.labelled),
+            **({"augmented": run.data.augmented} if run.data.augmented else {}),
             "evaluation": len(rows.evaluation),
         },
         "text_columns": list(task.text_columns),

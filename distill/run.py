@@ -50,6 +50,12 @@ def distil(
         bool | None, _text("Train the teacher's head even if it fits, or never; default: if it does not fit.")
     ] = None,
     unlabelled: Annotated[str | None, _text("File or folder with more text without labels.")] = None,
+    augment: Annotated[
+        int | None, _text("Make this many copies of each labelled text, with words replaced; the teacher labels them.")
+    ] = None,
+    augment_settings: Annotated[
+        list[str] | None, _text("Set how: probability, candidates, model, vectors (README).", "--augment-set")
+    ] = None,
     labelled_rows: Annotated[int | None, _text("Use this many labels; the other rows count as unlabelled.")] = None,
     train_rows: Annotated[int | None, _text("Use at most this many training rows.")] = None,
     evaluation_rows: Annotated[int | None, _text("Use at most this many evaluation rows.")] = None,
@@ -98,7 +104,8 @@ def distil(
     }  # fmt: skip
     request = Request(
         config=config, recipe=recipe, settings=tuple(settings or ()), teacher_settings=tuple(teacher_settings or ()),
-        out=out, max_drop=max_drop, lengths=tuple(latency_length or (16, 32, 64, 128)), threads=threads, rounds=rounds,
+        augment=augment, augment_settings=tuple(augment_settings or ()), out=out, max_drop=max_drop,
+        lengths=tuple(latency_length or (16, 32, 64, 128)), threads=threads, rounds=rounds,
     )  # fmt: skip
     try:
         carry_out(request, console)

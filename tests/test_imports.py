@@ -16,7 +16,7 @@ ALLOWED = {
     "distill": {"pocketbert", "teachers", "students"},
 }
 # The entry modules join everything.
-ENTRIES = {"distill/assembly.py", "distill/corpus/assembly.py", "benchmarks/panel.py"}
+ENTRIES = {"distill/assembly.py", "distill/corpus/assembly.py", "benchmarks/panel.py", "benchmarks/augmentation.py"}
 
 
 def _imported(path):

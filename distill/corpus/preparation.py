@@ -24,7 +24,10 @@ from teachers.loading import Kind, Teacher, load_teacher
 
 KIND: Kind = "masked-lm"
 EVALUATION_ROWS = 500
-ONLY_FOR_TASKS = ("metric", "text_columns", "label_column", "unlabelled", "labelled_rows", "regression")
+ONLY_FOR_TASKS = ("metric", "text_columns", "label_column", "unlabelled", "augmentation", "labelled_rows", "regression")
+
+OPTIONS = {"text_columns": "text-column", "augmentation": "augment"}
+"""How a setting is called on the command line, where it has another name there."""
 
 
 @dataclass
@@ -103,7 +106,7 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
 def _check_options(config: RunConfig) -> None:
     given = [name for name in ONLY_FOR_TASKS if getattr(config, name) is not None]
     if given:
-        option = given[0].removesuffix("s").replace("_", "-") if given[0] != "labelled_rows" else "labelled-rows"
+        option = OPTIONS.get(given[0], given[0].replace("_", "-"))
         raise UserError(f"--{option} is for tasks: a corpus has no labels. Leave it out.")
     if len(config.teachers) > 1:
         raise UserError("several teachers are for tasks: give one --teacher for a corpus.")

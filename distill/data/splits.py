@@ -84,7 +84,7 @@ def make_split(table: Table, texts: tuple[str, ...], label: str | None, coding: 
     if not full.any():
         raise UserError(f"{table.name}: column '{texts[0]}' has empty texts only: name another one with --text-column.")
     data = data.filter(pa.array(full)) if not full.all() else data
-    return Split(data, _hashes(data), int((~full).sum()))
+    return Split(data, text_hashes(data), int((~full).sum()))
 
 
 def joined_splits(splits: Sequence[Split]) -> Split:
@@ -107,6 +107,15 @@ def split_off(rows: Split, name: str, columns: Columns) -> tuple[Split, Split]:
     return rows.take(~chosen), rows.take(chosen)
 
 
+def text_hashes(data: pa.Table) -> NDArray[np.uint64]:
+    """Return a hash of each row's text, or of its two: uint64 [N]."""
+    texts: list[str] = data[TEXT].to_pylist()
+    if TEXT_PAIR in data.column_names:
+        texts = [f"{first}\x1f{second}" for first, second in zip(texts, data[TEXT_PAIR].to_pylist(), strict=True)]
+    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
+    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+
+
 def _texts(table: Table, column: str) -> pa.ChunkedArray:
     values = table.data[column]
     if pa.types.is_nested(values.type):
@@ -120,11 +129,3 @@ def _texts(table: Table, column: str) -> pa.ChunkedArray:
             reason = str(error).splitlines()[0]
             raise UserError(f"{table.name}: column '{column}' can't be read as text ({reason}).") from None
     return pc.utf8_trim_whitespace(pc.fill_null(values, ""))
-
-
-def _hashes(data: pa.Table) -> NDArray[np.uint64]:
-    texts: list[str] = data[TEXT].to_pylist()
-    if TEXT_PAIR in data.column_names:
-        texts = [f"{first}\x1f{second}" for first, second in zip(texts, data[TEXT_PAIR].to_pylist(), strict=True)]
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)

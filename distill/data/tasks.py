@@ -75,6 +75,7 @@ class TaskData:
         train: columns `text`, (`text_pair`), `label` (int64 class id, or float32).
         evaluation: the same columns.
         unlabelled: the text columns alone; None without any.
+        augmented: the last unlabelled rows that are changed copies of others.
         repeated: evaluation rows whose text stands in train too.
         messages: what was found, taken and dropped, a line each.
         fingerprint: 16 hexadecimal digits that stand for the task and the content of all splits.
@@ -87,3 +88,4 @@ class TaskData:
     repeated: int
     messages: tuple[str, ...]
     fingerprint: str
+    augmented: int = 0

@@ -25,7 +25,7 @@ def test_a_start_is_measured_on_rows_from_everywhere(sorted_rows, bert, monkeypa
         config=SimpleNamespace(seed=0, initialisation="cut"),
         teacher=SimpleNamespace(model=bert()),
         student=bert(layers=2),
-        rows=SimpleNamespace(training=sorted_rows),
+        rows=SimpleNamespace(found=sorted_rows),
         collator=PaddingCollator(0),
     )
     pipeline.start_student(run)

@@ -115,6 +115,39 @@ def test_a_teacher_of_another_task_is_not_taken_as_it_is(files, finished, tmp_pa
     )  # the remedy, in the same folder
 
 
+def test_changed_copies_are_rows_that_the_teacher_labels(files, finished, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    options = ("--teacher", str(finished[0] / "teacher"), "--recipe", "tinybert", "--set", "training.max_steps=4")
+    result = run_command(
+        files, tmp_path / "run", *options, "--control", "--augment", "3", "--augment-set", "candidates=4"
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    rows = json.loads((tmp_path / "run" / "run.json").read_text())["data"]["rows"]
+    assert rows["train"] == 160
+    assert 160 < rows["augmented"] <= 3 * 160
+    assert f"0 without label, {rows['augmented']} copies" in result.stdout
+    assert "the nearest in" in result.stdout
+    refused = run_command(files, tmp_path / "run", *options, "--augment", "4", "--augment-set", "candidates=4")
+    assert refused.returncode == 2
+    assert "augmentation.copies: 3 there, 4 here" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--augment", "0"), "copies"),
+        (("--augment-set", "candidates=3"), "say how many copies"),
+        (("--augment", "3", "--augment-set", "candidate=3"), "there is no field candidate"),
+        (("--augment", "3", "--augment-set", "candidates"), "write it as field=value"),
+        (("--augment", "3", "--augment-set", "vectors=nowhere.txt"), "no file or folder"),
+    ],
+)
+def test_wrong_augmentations_are_refused(files, finished, tmp_path, options, message):
+    result = run_command(files, tmp_path / "run", "--teacher", str(finished[0] / "teacher"), *options)
+    assert result.returncode == 2
+    assert message in result.stderr
+
+
 def test_a_student_of_another_task_gets_a_new_head(files, finished, tmp_path):
     given = finished[0] / "student"
     options = ("--student", str(given), "--set", "training.max_steps=2", "--teacher-set", "max_steps=2")
