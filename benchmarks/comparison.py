@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
-from transformers import PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel
 
 from benchmarks.flops import flops
 from benchmarks.size import sizes
@@ -15,6 +15,8 @@ FIELDS = {
     "hidden": "width",
     "heads": "heads",
     "feed_forward": "feed-forward",
+    "inner_width": "width inside a block",
+    "feed_forwards": "feed-forwards a layer",
     "vocabulary": "vocabulary",
     "parameters": "parameters",
     "parameters_without_embeddings": "parameters without embeddings",
@@ -32,6 +34,7 @@ def model_facts(name: str, model: PreTrainedModel) -> dict[str, Any]:
         "hidden": config.hidden_size,
         "heads": config.num_attention_heads,
         "feed_forward": getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None),
+        **_of_bottlenecks(config),
         "vocabulary": config.vocab_size,
         "parameters": sizes(model).parameters,
         "parameters_without_embeddings": sizes(model).without_embeddings,
@@ -39,11 +42,19 @@ def model_facts(name: str, model: PreTrainedModel) -> dict[str, Any]:
     }
 
 
+def _of_bottlenecks(config: PreTrainedConfig) -> dict[str, Any]:
+    if not hasattr(config, "true_hidden_size"):
+        return {}
+    return {"inner_width": config.true_hidden_size, "feed_forwards": config.num_feedforward_networks}
+
+
 def comparison(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> Table:
     """Return the table of both models' facts with their ratios."""
     table = Table("", f"teacher {teacher['name']}", f"student {student['name']}", "ratio", title=None)
     for key, title in FIELDS.items():
-        theirs, ours = teacher[key], student[key]
+        theirs, ours = teacher.get(key), student.get(key)
+        if theirs is None and ours is None:
+            continue
         numbers = isinstance(theirs, int) and isinstance(ours, int)
         ratio = f"{theirs / ours:.1f}" if numbers and ours else ""
         table.add_row(title, _grouped(theirs), _grouped(ours), ratio)
@@ -51,4 +62,4 @@ def comparison(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> Table:
 
 
 def _grouped(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else str(value or "")

@@ -11,6 +11,7 @@ from distill.losses import IGNORED_LABEL
 from distill.masking import Masking, Vocabulary, mask_tokens
 from distill.noise import Noise, add_noise
 from distill.objectives import Objective
+from distill.objectives.layerwise import Layerwise
 from pocketbert.devices import move
 
 SHARE = ".share"
@@ -116,6 +117,13 @@ class Distiller(nn.Module):
             shares = {name: self._objective(name).share(labels) for name in values}
             result |= {f"{name}{SHARE}": share for name, share in shares.items() if share is not None}
         return result
+
+    def go_to_layer(self, layer: int | None) -> None:
+        """Let the layer-wise objectives be about one of the student's layers, from 0; None: about all."""
+        for name in self.objectives:
+            objective = self._objective(name)
+            if isinstance(objective, Layerwise):
+                objective.active = layer
 
     def _objective(self, name: str) -> Objective:
         objective = self.objectives[name]

@@ -76,6 +76,43 @@ def hidden_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     return squared.sum() / (weight.sum() * student.shape[-1]).clamp_min(1)
 
 
+def feature_maps(student: Tensor, teacher: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the three parts of MobileBERT's feature map transfer, each a mean over real tokens.
+
+    MobileBERT (arXiv:2004.02984), section 3.3.1: the mean squared error of states normalised over their features; the
+    squared difference of their means; the absolute difference of their (population) variances.
+
+    Args:
+        student: [B, L, H], already projected to the teacher's width.
+        teacher: [B, L, H].
+        mask: [B, L], 1 for real tokens.
+    """
+    weight = mask.to(student.dtype)
+    count = weight.sum().clamp_min(1)
+    width = student.shape[-1:]
+    distance = hidden_mse(F.layer_norm(student, width), F.layer_norm(teacher, width), mask)
+    means = (student.mean(-1) - teacher.mean(-1)).square()
+    variances = (student.var(-1, correction=0) - teacher.var(-1, correction=0)).abs()
+    return distance, (means * weight).sum() / count, (variances * weight).sum() / count
+
+
+def mean_attention(scores: Tensor, mask: Tensor, group: int) -> Tensor:
+    """Return scores whose distributions are the means of those of `group` heads each.
+
+    Args:
+        scores: [B, A, L, L], scaled scores without the mask added.
+        mask: [B, L], 1 for real tokens.
+        group: heads that become one; it divides A.
+
+    Returns:
+        [B, A / group, L, L], logarithms of the mean distributions.
+    """
+    padded = ~mask.bool()[:, None, None, :]
+    lowest = torch.finfo(scores.dtype).min
+    logs = F.log_softmax(scores.masked_fill(padded, lowest), dim=-1)
+    return torch.logsumexp(logs.unflatten(1, (-1, group)), dim=2) - math.log(group)
+
+
 def hidden_cosine(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
     """One minus the cosine between the states of each real token, averaged.
 

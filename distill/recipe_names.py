@@ -4,7 +4,10 @@ from pathlib import Path
 
 from pocketbert.errors import unknown
 
-RECIPE_NAMES = ("logits", "distilbert", "tinybert", "minilm", "minilmv2", "patient")
+RECIPE_NAMES = (
+    "logits", "distilbert", "tinybert", "minilm", "minilmv2", "patient",
+    "mobilebert", "mobilebert-joint", "mobilebert-auxiliary",
+)  # fmt: skip
 
 
 def check_recipe(source: str) -> None:

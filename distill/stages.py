@@ -16,6 +16,7 @@ from distill.data.encoding import PaddingCollator
 from distill.distiller import Distiller
 from distill.masking import Vocabulary
 from distill.objectives import OBJECTIVES
+from distill.progressive_trainer import ProgressiveTrainer
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 from distill.shapes import shape_of
 from distill.trainer import (
@@ -180,7 +181,8 @@ def _run_stage(
         checkpoint = latest_checkpoint(folder)
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
     title = f"{conditions.title}: {stage.name}"
-    trainer = DistillTrainer(distiller, arguments, _columns(rows, stage), conditions.collator, title)
+    trainer_class = ProgressiveTrainer if stage.progressive else DistillTrainer
+    trainer = trainer_class(distiller, arguments, _columns(rows, stage), conditions.collator, title)
     state = _train(trainer, distiller, checkpoint)
     _restore_dropout(dropout)
     result = StageResult(

@@ -120,8 +120,8 @@ def anatomy(model: PreTrainedModel) -> Anatomy:
     family = model.config.model_type
     if family not in _READERS:
         raise DoesNotFit(
-            f"a {family} model ({type(model).__name__}) cannot be taken apart: only {', '.join(FAMILIES)} can. "
-            "Take a teacher of one of these families, or a start that copies nothing."
+            f"a {family} model ({type(model).__name__}) cannot be cut or copied: only {', '.join(FAMILIES)} can. "
+            "Take one of these families, or a start that copies nothing."
         )
     return _READERS[family](model)
 

@@ -1,5 +1,6 @@
 """The sizes of a student, checked."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from pocketbert.errors import UserError, unknown
@@ -7,11 +8,18 @@ from pocketbert.errors import UserError, unknown
 FAMILIES = ("bert", "roberta", "electra", "distilbert")
 """Families whose models can be taken apart (`students.anatomy`), and so cut, copied and written to ONNX directly."""
 
+MOBILEBERT, IB_BERT = "mobilebert", "ib_bert"
+BOTTLENECKS = (MOBILEBERT, IB_BERT)
+"""Families whose blocks have another width than the state between them."""
+
 AUTO = "auto"
 MOST = {"layers": 256, "hidden": 16_384, "heads": 1024, "feed_forward": 65_536}
 """Sizes beyond these are mistakes, which even to build without weights would take minutes."""
 
-SIZES = tuple(MOST)
+MOST_OF_BOTTLENECKS = {"bottleneck": 16_384, "embedding": 16_384, "feed_forwards": 64}
+SIZES = (*MOST, *MOST_OF_BOTTLENECKS)
+ATTENTION = ("shared", "narrow", "wide")
+"""Where a bottleneck's queries, keys and values come from."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +30,16 @@ class StudentSpec:
         name: what to call it.
         layers: encoder layers.
         hidden: width of the hidden states.
-        heads: attention heads per layer; they must divide `hidden`.
+        heads: attention heads per layer; they must divide `hidden`, or the bottleneck where there is one.
         feed_forward: width inside the feed-forward blocks.
-        family: bert, roberta, electra, distilbert, or "auto": the teacher's if it is one of these, else bert.
+        family: bert, roberta, electra, distilbert, mobilebert, ib_bert, or "auto": the teacher's if it is one of the
+            first four, else bert.
+        bottleneck: width inside the blocks of mobilebert (narrower than `hidden`) and ib_bert (wider); 0 for others.
+        embedding: width of their word embeddings; 0 for others.
+        feed_forwards: of mobilebert and ib_bert, how many stand one after the other in a layer.
+        attention: of mobilebert: queries and keys through a bottleneck of their own and values from the hidden states
+            ("shared", as released), all three from the block's bottleneck ("narrow", MobileBERT-tiny), or all from the
+            hidden states ("wide", the paper's table).
         description: where the sizes come from.
 
     Raises:
@@ -37,27 +52,55 @@ class StudentSpec:
     heads: int
     feed_forward: int
     family: str = AUTO
+    bottleneck: int = 0
+    embedding: int = 0
+    feed_forwards: int = 1
+    attention: str = ATTENTION[0]
     description: str = ""
 
     def __post_init__(self) -> None:
-        for size in SIZES:
+        if self.family not in (AUTO, *FAMILIES, *BOTTLENECKS):
+            raise unknown("student family", self.family, (AUTO, *FAMILIES, *BOTTLENECKS))
+        self._check_sizes(MOST)
+        if self.has_bottleneck:
+            self._check_sizes(MOST_OF_BOTTLENECKS)
+        elif self.bottleneck or self.embedding or self.feed_forwards != 1 or self.attention != ATTENTION[0]:
+            raise UserError(
+                f"student {self.name}: bottleneck, embedding, feed_forwards and attention are for family=mobilebert "
+                "and family=ib_bert: add one of them."
+            )
+        if self.attention not in ATTENTION:
+            raise unknown("student attention", self.attention, ATTENTION)
+        width = "bottleneck" if self.has_bottleneck else "hidden"
+        if self.inner % self.heads:
+            nearest = " or ".join(str(heads) for heads in nearest_heads(self.inner, self.heads))
+            raise UserError(
+                f"student {self.name}: heads={self.heads} does not divide {width}={self.inner}: take heads={nearest}."
+            )
+
+    def _check_sizes(self, most: Mapping[str, int]) -> None:
+        for size, limit in most.items():
             value = getattr(self, size)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise UserError(f"student {self.name}: {size}={value} must be a whole number of at least 1.")
-            if value > MOST[size]:
-                raise UserError(f"student {self.name}: {size}={value} is more than {MOST[size]:,}: make it smaller.")
-        if self.hidden % self.heads:
-            nearest = " or ".join(str(heads) for heads in nearest_heads(self.hidden, self.heads))
-            raise UserError(
-                f"student {self.name}: heads={self.heads} does not divide hidden={self.hidden}: take heads={nearest}."
-            )
-        if self.family not in (AUTO, *FAMILIES):
-            raise unknown("student family", self.family, (AUTO, *FAMILIES))
+            if value > limit:
+                raise UserError(f"student {self.name}: {size}={value} is more than {limit:,}: make it smaller.")
+
+    @property
+    def has_bottleneck(self) -> bool:
+        """Whether its blocks have another width than the state between them."""
+        return self.family in BOTTLENECKS
+
+    @property
+    def inner(self) -> int:
+        """Width of all heads together."""
+        return self.bottleneck if self.has_bottleneck else self.hidden
 
     @property
     def sizes(self) -> str:
-        """Layers x width/heads/feed-forward."""
-        return f"{self.layers}x{self.hidden}/{self.heads}/{self.feed_forward}"
+        """Layers x width/heads/feed-forward, and of a bottleneck its width."""
+        through = f"({self.bottleneck})" if self.has_bottleneck else ""
+        return f"{self.layers}x{self.hidden}{through}/{self.heads}/{self.feed_forward}"
 
 
 FIELDS = tuple(field.name for field in fields(StudentSpec) if field.name not in {"name", "description"})

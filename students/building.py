@@ -12,14 +12,16 @@ from transformers import (
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
+    MobileBertConfig,
     PreTrainedConfig,
     PreTrainedModel,
     RobertaConfig,
 )
 
 from pocketbert.errors import UserError
+from pocketbert.ib_bert import IBBertConfig
 from pocketbert.weights import check_model_folder
-from students.architecture import AUTO, FAMILIES, Proportions, StudentSpec
+from students.architecture import AUTO, FAMILIES, IB_BERT, MOBILEBERT, Proportions, StudentSpec
 
 _AUTO: Any = AutoModelForSequenceClassification  # its methods are untyped
 _AUTO_LANGUAGE: Any = AutoModelForMaskedLM
@@ -28,6 +30,8 @@ _CONFIGS: dict[str, type[PreTrainedConfig]] = {
     "roberta": RobertaConfig,
     "electra": ElectraConfig,
     "distilbert": DistilBertConfig,
+    MOBILEBERT: MobileBertConfig,
+    IB_BERT: IBBertConfig,
 }
 LIKE_ROBERTA = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "longformer", "data2vec-text", "xmod"}
 LIKE_ROBERTA |= {"roberta-prelayernorm", "ibert"}
@@ -82,7 +86,11 @@ def student_config(spec: StudentSpec, teacher: PreTrainedConfig) -> PreTrainedCo
         for name in ("pad_token_id", "bos_token_id", "eos_token_id", "cls_token_id", "sep_token_id")
         if getattr(teacher, name, None) is not None
     }
-    return _CONFIGS[family](**common, **_settings(family, spec, teacher))
+    settings = _settings(family, spec, teacher)
+    if spec.has_bottleneck:
+        settings |= _bottleneck_settings(spec, teacher)
+        family = IB_BERT if spec.attention == "wide" else family
+    return _CONFIGS[family](**common, **settings)
 
 
 def proportions(config: PreTrainedConfig) -> Proportions | None:
@@ -132,6 +140,26 @@ def _settings(family: str, spec: StudentSpec, teacher: PreTrainedConfig) -> dict
     if family == "electra":
         settings["embedding_size"] = _embedding_size(spec, teacher)
     return settings
+
+
+def _bottleneck_settings(spec: StudentSpec, teacher: PreTrainedConfig) -> dict[str, Any]:
+    """Return what MobileBERT and IB-BERT have beside BERT's settings; IB-BERT has BERT's norms and activation."""
+    settings = {
+        "intra_bottleneck_size": spec.bottleneck,
+        "embedding_size": spec.embedding,
+        "num_feedforward_networks": spec.feed_forwards,
+        "trigram_input": True,
+        "normalization_type": "layer_norm",
+    }
+    if spec.family == IB_BERT:
+        return settings
+    return settings | {
+        "use_bottleneck_attention": spec.attention == "narrow",
+        "key_query_shared_bottleneck": spec.attention == "shared",
+        "normalization_type": "no_norm",
+        "hidden_act": "relu",
+        "hidden_dropout_prob": 0.0,
+    }
 
 
 def usable_positions(config: PreTrainedConfig) -> int:

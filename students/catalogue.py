@@ -4,6 +4,8 @@ from students.architecture import StudentSpec
 
 _SMALL_BERT = "Turc et al. 2019, Well-Read Students Learn Better"
 
+_MOBILEBERT = "Sun et al. 2020, MobileBERT"
+
 _ALL = (
     StudentSpec("tiny", 4, 312, 12, 1200, description="TinyBERT4; Jiao et al. 2020, table 1"),
     StudentSpec("bert-tiny", 2, 128, 2, 512, description=f"BERT-Tiny; {_SMALL_BERT}"),
@@ -18,6 +20,35 @@ _ALL = (
     StudentSpec("minilm-12x384", 12, 384, 12, 1536, description="MiniLM-L12-H384; Wang et al. 2020"),
     StudentSpec("minilm-6x384", 6, 384, 12, 1536, description="MiniLM-L6-H384; Wang et al. 2020"),
     StudentSpec("minilm-3x384", 3, 384, 12, 1536, description="every other layer of MiniLM-L6-H384"),
+    StudentSpec("mobilebert", 24, 512, 4, 512, "mobilebert", 128, 128, 4, description=f"as released; {_MOBILEBERT}"),
+    StudentSpec(
+        "mobilebert-wide",
+        24,
+        512,
+        4,
+        512,
+        "mobilebert",
+        128,
+        128,
+        4,
+        "wide",
+        description=f"as in table 1; {_MOBILEBERT}",
+    ),
+    StudentSpec(
+        "mobilebert-tiny",
+        24,
+        512,
+        4,
+        512,
+        "mobilebert",
+        128,
+        128,
+        2,
+        "narrow",
+        description=f"the tiny one; {_MOBILEBERT}",
+    ),
+    StudentSpec("mobilebert-6x384", 6, 384, 12, 384, "mobilebert", 96, 128, 4, description="for MiniLM-L6-H384"),
+    StudentSpec("ib-bert", 24, 512, 4, 4096, "ib_bert", 1024, 128, description=f"MobileBERT's teacher; {_MOBILEBERT}"),
 )
 
 STUDENTS: dict[str, StudentSpec] = {spec.name: spec for spec in _ALL}

@@ -8,7 +8,8 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import DoesNotFit
 from students.anatomy import anatomy
-from students.architecture import FAMILIES
+from students.architecture import BOTTLENECKS, FAMILIES
+from students.bottleneck import start_bottleneck
 from students.selection import covariance
 from students.tables import tables_for
 
@@ -36,6 +37,9 @@ def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     basis = components(_word_table(teacher), table.shape[1])
     table.copy_(_word_table(teacher) @ basis)
     if teacher.config.model_type not in FAMILIES:
+        return
+    if student.config.model_type in BOTTLENECKS:
+        start_bottleneck(student, anatomy(teacher), basis)
         return
     parts = anatomy(student)
     tables = tables_for(parts, anatomy(teacher))

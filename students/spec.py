@@ -5,7 +5,17 @@ from pathlib import Path
 from typing import Any
 
 from pocketbert.errors import UserError, unknown
-from students.architecture import FIELDS, SIZES, Proportions, StudentSpec, fitting_heads, usual_heads
+from students.architecture import (
+    BOTTLENECKS,
+    FIELDS,
+    MOBILEBERT,
+    SIZES,
+    Proportions,
+    StudentSpec,
+    divisors,
+    fitting_heads,
+    usual_heads,
+)
 from students.catalogue import STUDENTS
 
 __all__ = ["StudentSpec", "parse_student"]
@@ -68,7 +78,23 @@ def _with_defaults(given: dict[str, Any], text: str, teacher: Proportions | None
     hidden = given["hidden"]
     if hidden < 1:
         return {"heads": 1, "feed_forward": 1} | given  # refused by StudentSpec
+    if given.get("family") in BOTTLENECKS:
+        return _bottleneck_defaults(given, teacher) | given
     if teacher is None or hidden > teacher.hidden:
         return {"heads": usual_heads(hidden), "feed_forward": 4 * hidden} | given
     feed_forward = max(1, hidden * teacher.feed_forward // teacher.hidden)
     return {"heads": fitting_heads(hidden, teacher), "feed_forward": feed_forward} | given
+
+
+def _bottleneck_defaults(given: dict[str, Any], teacher: Proportions | None) -> dict[str, Any]:
+    """Return MobileBERT's proportions, and the teacher's number of heads where the bottleneck can be split so."""
+    narrow, hidden = given["family"] == MOBILEBERT, given["hidden"]
+    inner = max(1, given.get("bottleneck", hidden // 4 if narrow else 2 * hidden))
+    wanted = teacher.heads if teacher is not None else 4
+    return {
+        "bottleneck": inner,
+        "embedding": max(1, hidden // 4),
+        "heads": min(divisors(inner), key=lambda heads: (abs(heads - wanted), heads)),
+        "feed_forward": 4 * inner,
+        "feed_forwards": 4 if narrow else 1,
+    }

@@ -18,6 +18,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+import pocketbert.ib_bert  # noqa: F401  (teaches transformers the family)
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
 from teachers.sources import locate

@@ -7,6 +7,7 @@ To add one: write a subclass with a `Settings` model and a docstring that names 
 from distill.objectives.attention import AttentionMSE
 from distill.objectives.base import Objective, ObjectiveSettings
 from distill.objectives.hidden import EmbeddingMSE, HiddenCosine, HiddenMSE
+from distill.objectives.mobilebert import AttentionTransfer, FeatureMaps
 from distill.objectives.patient import PatientStates
 from distill.objectives.predictions import HardLabels, SoftTargets
 from distill.objectives.relations import AttentionDivergence, KeyRelation, QueryRelation, ValueRelation
@@ -23,6 +24,8 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "key_relation": KeyRelation,
     "value_relation": ValueRelation,
     "patient_states": PatientStates,
+    "feature_maps": FeatureMaps,
+    "attention_transfer": AttentionTransfer,
 }
 
 __all__ = ["OBJECTIVES", "Objective", "ObjectiveSettings"]

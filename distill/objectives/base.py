@@ -27,11 +27,13 @@ class Objective(nn.Module, ABC):
     Attributes:
         needs: what must be captured from both models.
         teacher: whether a teacher is needed at all.
+        layerwise: whether it has a term for each layer, so that a stage can go layer by layer.
     """
 
     Settings: ClassVar[type[ObjectiveSettings]] = ObjectiveSettings
     needs: ClassVar[frozenset[str]] = frozenset({LOGITS})
     teacher: ClassVar[bool] = False
+    layerwise: ClassVar[bool] = False
 
     def __init__(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape | None) -> None:
         super().__init__()

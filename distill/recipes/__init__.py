@@ -4,12 +4,14 @@ from distill.recipes.distilbert import DISTILBERT
 from distill.recipes.logits import LOGITS
 from distill.recipes.minilm import MINILM
 from distill.recipes.minilmv2 import MINILMV2
+from distill.recipes.mobilebert import AUXILIARY, JOINT, PROGRESSIVE
 from distill.recipes.patient import PATIENT
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 from distill.recipes.tinybert import TINYBERT
 
 RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (LOGITS, DISTILBERT, TINYBERT, MINILM, MINILMV2, PATIENT)
+    recipe.name: recipe
+    for recipe in (LOGITS, DISTILBERT, TINYBERT, MINILM, MINILMV2, PATIENT, PROGRESSIVE, JOINT, AUXILIARY)
 }
 
 __all__ = ["RECIPES", "Recipe", "Stage", "TrainingSettings"]

@@ -53,6 +53,7 @@ class Stage(BaseModel):
         objectives: settings of each loss, by name.
         noise: changes to texts that were seen before; needs a teacher, so a control has none.
         masking: which tokens are hidden, where the data are a corpus.
+        progressive: train the student's layers one after the other (`distill.progression`).
         training: how it trains.
     """
 
@@ -61,6 +62,7 @@ class Stage(BaseModel):
     objectives: dict[str, dict[str, Any]]
     noise: Noise | None = None
     masking: Masking = Masking()
+    progressive: bool = False
     training: TrainingSettings = TrainingSettings()
 
     @field_validator("objectives")
@@ -77,6 +79,14 @@ class Stage(BaseModel):
         if not any(settings["weight"] for settings in filled.values()):
             raise UserError("a stage needs at least one objective with a weight above 0")
         return {name: settings for name, settings in filled.items() if settings["weight"]}
+
+    @model_validator(mode="after")
+    def _layerwise(self) -> "Stage":
+        other = [name for name in self.objectives if not OBJECTIVES[name].layerwise]
+        if self.progressive and other:
+            known = ", ".join(name for name, objective in OBJECTIVES.items() if objective.layerwise)
+            raise UserError(f"a progressive stage goes layer by layer, and {other[0]} does not: take {known}")
+        return self
 
 
 class Recipe(BaseModel):
@@ -99,7 +109,10 @@ class Recipe(BaseModel):
     def without_teacher(self) -> "Recipe":
         """Return the control: the same stages with gold labels as the only objective."""
         alone = {"hard_labels": {"weight": 1.0}}
-        stages = tuple(stage.model_copy(update={"objectives": _checked(alone), "noise": None}) for stage in self.stages)
+        stages = tuple(
+            stage.model_copy(update={"objectives": _checked(alone), "noise": None, "progressive": False})
+            for stage in self.stages
+        )
         return self.model_copy(update={"name": f"{self.name} without a teacher", "stages": stages})
 
 

@@ -149,3 +149,29 @@ def test_normalised_distance_by_hand_and_by_the_paper():
     student, teacher = _random(4, 6), _random(6, 4).T
     value = losses.normalised_distance(torch.tensor(student), torch.tensor(teacher))
     assert value.item() == pytest.approx(reference.pkd_patient(student, teacher), abs=1e-6)
+
+
+def test_feature_maps_equal_the_paper():
+    student, teacher = _random(3, 5, 6), 2 * _random(3, 5, 6)[::-1].copy() + 1
+    got = losses.feature_maps(torch.tensor(student), torch.tensor(teacher), _mask())
+    expected = reference.mobilebert_feature_maps(student, teacher, LENGTHS)
+    assert [part.item() for part in got] == pytest.approx(expected, abs=1e-6)
+
+
+def test_normalised_feature_maps_do_not_see_scale_and_shift():
+    states = torch.tensor(_random(3, 5, 64))
+    distance, means, variances = losses.feature_maps(3 * states + 2, states, _mask())
+    assert distance.item() == pytest.approx(0, abs=1e-4)
+    assert means.item() > 0.1
+    assert variances.item() > 0.1
+
+
+def test_mean_attention_is_the_mean_of_the_distributions():
+    scores = _random(3, 6, 5, 5)
+    got = losses.mean_attention(torch.tensor(scores), _mask(), 3).exp().numpy()
+    expected = reference.mean_attention(scores, LENGTHS, 3)
+    for b, length in enumerate(LENGTHS):
+        for head in range(2):
+            for i in range(length):
+                assert got[b, head, i, :length] == pytest.approx(expected[b][head][i], abs=1e-9)
+                assert got[b, head, i, length:].sum() == 0

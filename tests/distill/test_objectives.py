@@ -171,3 +171,21 @@ def test_patient_states_look_at_the_first_token_alone(bert):
     ]
     expected = torch.stack(terms).sum(-1).mean()
     assert objective(ours, theirs, inputs["attention_mask"], None).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if OBJECTIVES[name].layerwise])
+def test_the_mean_over_layers_is_that_of_the_layers_one_by_one(name, bert):
+    student, teacher = bert(seed=1, layers=2, hidden=16), bert(layers=4)
+    torch.manual_seed(0)
+    distiller = Distiller(student, {name: _build(name, student, teacher)}, teacher).eval()
+    values = []
+    for layer in (None, 0, 1):
+        distiller.go_to_layer(layer)
+        values.append(distiller(**_batch())["loss"].item())
+    assert values[1] != values[2]
+    assert values[0] == pytest.approx((values[1] + values[2]) / 2)
+
+
+def test_attention_transfer_refuses_heads_that_do_not_divide(bert):
+    with pytest.raises(DoesNotFit, match="heads divide 4"):
+        _build("attention_transfer", bert(layers=2, hidden=24, heads=3), bert())

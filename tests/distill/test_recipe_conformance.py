@@ -5,11 +5,14 @@ import torch
 from safetensors.torch import load_file
 from transformers import BertForMaskedLM
 
+from distill import stages
 from distill.data.encoding import PaddingCollator
 from distill.masking import Vocabulary
-from distill.recipes import RECIPES
+from distill.progressive_trainer import ProgressiveTrainer
+from distill.recipes import RECIPES, Stage
 from distill.stages import WEIGHTS, Conditions, run_recipe, stage_weights
 from distill.trainer import DistillTrainer
+from pocketbert.errors import UserError
 from tests.conftest import tiny_bert
 
 COLLATOR = PaddingCollator(0)
@@ -91,3 +94,40 @@ def test_a_resumed_run_equals_the_straight_one(name, bert, rows, tmp_path, monke
     expected, got = straight.state_dict(), resumed.state_dict()
     assert all(torch.equal(expected[key], got[key]) for key in expected)
     assert (tmp_path / "killed" / f"{last:02d}-{RECIPES[name].stages[-1].name}" / WEIGHTS).exists()
+
+
+def test_layers_wait_for_their_turn(bert, rows, tmp_path):
+    """After the first half of a progressive stage of a student of two layers, the second is as it was."""
+    recipe = _short("mobilebert")
+    transfer = recipe.stages[0]
+    student = bert(seed=1, layers=2, hidden=16)
+    before = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+    seen = {}
+
+    class Watching(ProgressiveTrainer):
+        def training_step(self, *args, **kwargs):
+            seen[self.state.global_step] = {name: tensor.clone() for name, tensor in student.state_dict().items()}
+            return super().training_step(*args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "ProgressiveTrainer", Watching)
+        run_recipe(
+            recipe.model_copy(update={"stages": (transfer,)}),
+            student,
+            bert(),
+            Conditions(rows, COLLATOR, 3, "t"),
+            tmp_path,
+        )
+    second = [name for name in before if ".layer.1." in name]
+    first = [name for name in before if ".layer.0.attention.self.query.weight" in name]
+    assert all(torch.equal(seen[7][name], before[name]) for name in second)
+    assert not any(torch.equal(seen[7][name], before[name]) for name in first)
+    after = student.state_dict()
+    moved = {name: (after[name] - seen[7][name]).abs().mean() for name in first}
+    assert all(0 < moved[name] < (seen[7][name] - before[name]).abs().mean() for name in first), "slower from then on"
+    assert not any(torch.equal(after[name], before[name]) for name in second if name.endswith("query.weight"))
+
+
+def test_a_progressive_stage_needs_layerwise_objectives():
+    with pytest.raises(UserError, match="soft_targets does not"):
+        Stage(name="all", objectives={"feature_maps": {}, "soft_targets": {}}, progressive=True)

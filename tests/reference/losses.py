@@ -88,3 +88,30 @@ def pkd_patient(student, teacher):
     for s, t in zip(student, teacher, strict=True):
         total += float(np.sum((s / math.sqrt(float(s @ s)) - t / math.sqrt(float(t @ t))) ** 2))
     return total / len(student)
+
+
+def mobilebert_feature_maps(student, teacher, lengths):
+    """Section 3.3.1 with the code's parts: normalised squared error, means squared, variances absolute."""
+    distance, means, variances = [], [], []
+    for b, length in enumerate(lengths):
+        for i in range(length):
+            s, t = student[b][i], teacher[b][i]
+            s_norm, t_norm = ((x - x.mean()) / math.sqrt(x.var() + 1e-5) for x in (s, t))
+            distance.append(float(((s_norm - t_norm) ** 2).mean()))
+            means.append(float((s.mean() - t.mean()) ** 2))
+            variances.append(abs(float(s.var() - t.var())))
+    return tuple(sum(part) / len(part) for part in (distance, means, variances))
+
+
+def mean_attention(scores, lengths, group):
+    """Distributions over real tokens [B][A / group][L][length], each the mean of `group` heads'."""
+    return [
+        [
+            [
+                np.mean([softmax(list(scores[b][head * group + g][i][:length])) for g in range(group)], axis=0)
+                for i in range(length)
+            ]
+            for head in range(scores.shape[1] // group)
+        ]
+        for b, length in enumerate(lengths)
+    ]

@@ -65,13 +65,28 @@ def test_a_model_reads_as_many_tokens_as_said_and_no_more(maker):
 def test_every_student_is_built_with_its_sizes_and_its_teachers_vocabulary(name, teacher):
     with torch.device("meta"):
         student = build_student(STUDENTS[name], AutoModelForSequenceClassification.from_config(teacher))
-    parts, spec = anatomy(student), STUDENTS[name]
-    sizes = (len(parts.layers), parts.hidden, parts.heads, parts.feed_forward)
-    assert sizes == (spec.layers, spec.hidden, spec.heads, spec.feed_forward)
-    assert parts.family == (teacher.model_type if spec.family == "auto" else spec.family)
-    assert parts.word_embeddings.num_embeddings == teacher.vocab_size
-    assert usable_positions(student.config) == 512
-    assert student.config.pad_token_id == teacher.pad_token_id
+    spec, config = STUDENTS[name], student.config
+    sizes = (config.num_hidden_layers, config.hidden_size, config.num_attention_heads)
+    assert sizes == (spec.layers, spec.hidden, spec.heads)
+    if not spec.has_bottleneck:
+        parts = anatomy(student)
+        sizes = (len(parts.layers), parts.hidden, parts.heads, parts.feed_forward)
+        assert sizes == (spec.layers, spec.hidden, spec.heads, spec.feed_forward)
+        assert parts.family == (teacher.model_type if spec.family == "auto" else spec.family)
+    assert student.get_input_embeddings().num_embeddings == teacher.vocab_size
+    assert usable_positions(config) == 512
+    assert config.pad_token_id == teacher.pad_token_id
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [("mobilebert", 24_581_888), ("mobilebert-wide", 25_359_104), ("ib-bert", 294_205_184)],
+)
+def test_published_sizes_without_pooler(name, parameters):
+    with torch.device("meta"):
+        encoder = build_student(STUDENTS[name], AutoModelForSequenceClassification.from_config(BertConfig())).base_model
+    pooler = sum(parameter.numel() for parameter in encoder.pooler.parameters())
+    assert sum(parameter.numel() for parameter in encoder.parameters()) - pooler == parameters
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,10 @@ def test_tiny_has_the_published_sizes():
         ("layers=2,hidden=128,heads=4,feed_forward=200", "2x128/4/200"),
         ("tiny,layers=3", "3x312/12/1200"),
         ("tiny, layers=3 ,heads=6", "3x312/6/1200"),
+        ("layers=6,hidden=384,family=mobilebert", "6x384(96)/4/384"),
+        ("layers=6,hidden=384,family=ib_bert", "6x384(768)/4/3072"),
+        ("layers=2,hidden=64,family=mobilebert,bottleneck=20,heads=5,feed_forward=30", "2x64(20)/5/30"),
+        ("mobilebert-6x384,bottleneck=48", "6x384(48)/12/384"),
     ],
 )
 def test_sizes_written_out(text, sizes):
@@ -117,3 +121,24 @@ def test_a_folder_does_not_shadow_a_students_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert parse_student_or_folder("tiny") is STUDENTS["tiny"]
     assert parse_student_or_folder("./tiny") == Path("tiny")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("tiny,bottleneck=64", "are for family=mobilebert"),
+        ("mobilebert,attention=sideways", "unknown student attention 'sideways'"),
+        ("mobilebert,heads=5", "heads=5 does not divide bottleneck=128: take heads=4 or 8"),
+        ("mobilebert,feed_forwards=0", "feed_forwards=0 must be"),
+        ("mobilebert,family=bert", "are for family=mobilebert"),
+        ("layers=2,hidden=64,family=mobilebert,embedding=0", "embedding=0 must be"),
+    ],
+)
+def test_bottlenecks_that_do_not_fit_are_refused(text, message):
+    with pytest.raises(UserError, match=message):
+        parse_student(text)
+
+
+def test_a_bottleneck_has_its_teachers_heads_where_it_can():
+    assert parse_student("layers=6,hidden=384,family=mobilebert", MINILM).heads == 12
+    assert parse_student("layers=6,hidden=400,family=mobilebert", MINILM).heads == 10

@@ -1,0 +1,53 @@
+"""MobileBERT: knowledge transfer from layer to layer, then the prediction; three ways to put them together.
+
+Paper: Sun et al. 2020, arXiv:2004.02984, sections 3.3 and 3.4:
+L_KT = L_FMT + L_AT of every layer (feature maps and attention), L_PD = a L_MLM + (1 - a) L_KD, a = 0.5.
+Auxiliary: both at once. Joint: first L_KT of all layers together, then L_PD. Progressive, the paper's best: L_KT of one
+layer after the other, those below learning at a tenth of the rate, then L_PD.
+(paper: a teacher of the same form, IB-BERT; 240,000 steps of transfer and 500,000 of distillation on a corpus, batch
+2,048, LAMB at 1.5e-3.)
+
+Deviations: on a task the gold labels stand where the masked tokens stand on a corpus; there is no next-sentence loss;
+transfer is averaged over the layers; the teacher may be any BERT, through projections where the widths differ.
+"""
+
+from typing import Any
+
+from distill.recipes.schema import Recipe, Stage, TrainingSettings
+
+PAPER = "Sun et al. 2020, arXiv:2004.02984"
+TRANSFER: dict[str, dict[str, Any]] = {"feature_maps": {}, "attention_transfer": {}}
+PREDICTION: dict[str, dict[str, Any]] = {
+    "soft_targets": {"weight": 0.5, "temperature": 1.0},
+    "hard_labels": {"weight": 0.5},
+}
+_TRANSFERRING = TrainingSettings(epochs=3, learning_rate=5e-4, scheduler="constant")
+_PREDICTING = TrainingSettings(epochs=2, learning_rate=2e-4)
+
+PROGRESSIVE = Recipe(
+    name="mobilebert",
+    paper=PAPER,
+    stages=(
+        Stage(name="transfer", objectives=TRANSFER, progressive=True, training=_TRANSFERRING),
+        Stage(name="prediction", objectives=PREDICTION, training=_PREDICTING),
+    ),
+)
+JOINT = Recipe(
+    name="mobilebert-joint",
+    paper=PAPER,
+    stages=(
+        Stage(name="transfer", objectives=TRANSFER, training=_TRANSFERRING),
+        Stage(name="prediction", objectives=PREDICTION, training=_PREDICTING),
+    ),
+)
+AUXILIARY = Recipe(
+    name="mobilebert-auxiliary",
+    paper=PAPER,
+    stages=(
+        Stage(
+            name="all",
+            objectives=TRANSFER | PREDICTION,
+            training=TrainingSettings(epochs=5, learning_rate=5e-4),
+        ),
+    ),
+)

@@ -1,0 +1,48 @@
+import pytest
+import torch
+from transformers import BertConfig, BertForSequenceClassification
+
+from students.anatomy import anatomy
+from students.building import build_student
+from students.forward import embed, texts_of
+from students.initialization import initialise
+from students.spec import parse_student
+
+IDS = torch.tensor([[2, 7, 9, 11, 3], [2, 8, 13, 3, 0]])
+BATCH = {"input_ids": IDS, "attention_mask": (IDS != 0).long()}
+
+
+@pytest.fixture
+def teacher():
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=60, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
+        max_position_embeddings=20, num_labels=3,
+    )  # fmt: skip
+    return BertForSequenceClassification(config).eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", ["mobilebert", "ib_bert"])
+def test_a_student_as_wide_begins_with_its_teachers_embeddings(teacher, family):
+    student = build_student(parse_student(f"layers=2,hidden=32,embedding=32,heads=4,family={family}"), teacher)
+    found = initialise(student, teacher, [BATCH])
+    assert found.method == "pca"
+    ours = student.base_model.embeddings(IDS)[BATCH["attention_mask"].bool()]
+    theirs = embed(anatomy(teacher), texts_of([BATCH]))
+    if family == "ib_bert":
+        assert torch.allclose(ours, theirs, rtol=1e-2)  # transformers' norm there has another epsilon
+    else:  # a norm without statistics only comes near
+        assert torch.nn.functional.cosine_similarity(ours, theirs).min() > 0.9
+    assert torch.equal(student.classifier.weight, teacher.classifier.weight)
+    assert torch.equal(student.base_model.pooler.dense.weight, teacher.bert.pooler.dense.weight)
+
+
+@torch.no_grad()
+def test_a_narrower_student_takes_the_words_alone(teacher):
+    student = build_student(parse_student("layers=2,hidden=16,embedding=8,heads=4,family=mobilebert"), teacher)
+    before = student.base_model.embeddings.position_embeddings.weight.clone()
+    words = student.get_input_embeddings().weight.clone()
+    assert initialise(student, teacher, [BATCH]).method == "pca"
+    assert torch.equal(student.base_model.embeddings.position_embeddings.weight, before)
+    assert not torch.equal(student.get_input_embeddings().weight, words)
