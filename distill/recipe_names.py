@@ -5,7 +5,7 @@ from pathlib import Path
 from pocketbert.errors import unknown
 
 RECIPE_NAMES = (
-    "logits", "distilbert", "tinybert", "minilm", "minilmv2", "patient",
+    "logits", "distilbert", "tinybert", "tinybert-general", "minilm", "minilmv2", "patient",
     "mobilebert", "mobilebert-joint", "mobilebert-auxiliary",
 )  # fmt: skip
 

@@ -7,11 +7,22 @@ from distill.recipes.minilmv2 import MINILMV2
 from distill.recipes.mobilebert import AUXILIARY, JOINT, PROGRESSIVE
 from distill.recipes.patient import PATIENT
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
-from distill.recipes.tinybert import TINYBERT
+from distill.recipes.tinybert import TINYBERT, TINYBERT_GENERAL
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
-    for recipe in (LOGITS, DISTILBERT, TINYBERT, MINILM, MINILMV2, PATIENT, PROGRESSIVE, JOINT, AUXILIARY)
+    for recipe in (
+        LOGITS,
+        DISTILBERT,
+        TINYBERT,
+        TINYBERT_GENERAL,
+        MINILM,
+        MINILMV2,
+        PATIENT,
+        PROGRESSIVE,
+        JOINT,
+        AUXILIARY,
+    )
 }
 
 __all__ = ["RECIPES", "Recipe", "Stage", "TrainingSettings"]

@@ -1,23 +1,35 @@
-"""TinyBERT's task-specific distillation: first the layers, then the prediction.
+"""TinyBERT: on a corpus the layers alone; on a task first the layers, then the prediction.
 
 Paper: Jiao et al. 2020, arXiv:1909.10351: equations 7 (attention scores before the softmax), 8 (hidden
-states), 9 (embeddings) with weight 1 each in an intermediate stage, then equation 10 (prediction, T = 1).
-(paper: 20 intermediate epochs of batch 32 at 5e-5, constant learning rate; 3 prediction epochs at 1-3e-5.)
+states), 9 (embeddings) with weight 1 each in an intermediate stage, then equation 10 (prediction, T = 1). General
+distillation (`tinybert-general`, for `--data corpus`) is the first stage alone, of a teacher that is not fine-tuned.
+(paper: 3 epochs of English Wikipedia; on a task 20 intermediate epochs of batch 32 at 5e-5, constant learning rate,
+and 3 prediction epochs at 1-3e-5.)
 
 Deviations: errors are averaged over the layers instead of summed, padding does not count, the layer map
 defaults to the layers that the student was cut from ("spread"; the paper's is "uniform"), fewer epochs at a
-higher learning rate; general distillation and data augmentation are separate.
+higher learning rate; in general distillation the texts are masked, as every corpus is here, and the language head stays
+as it was cut out of the teacher's. Data augmentation is `--augment 20`.
 """
+
+from typing import Any
 
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 
+LAYERS: dict[str, dict[str, Any]] = {"embedding_mse": {}, "hidden_mse": {}, "attention_mse": {}}
+
+TINYBERT_GENERAL = Recipe(
+    name="tinybert-general",
+    paper="Jiao et al. 2020, arXiv:1909.10351",
+    stages=(Stage(name="general", objectives=LAYERS, training=TrainingSettings(epochs=3, learning_rate=2e-4)),),
+)
 TINYBERT = Recipe(
     name="tinybert",
     paper="Jiao et al. 2020, arXiv:1909.10351",
     stages=(
         Stage(
             name="intermediate",
-            objectives={"embedding_mse": {}, "hidden_mse": {}, "attention_mse": {}},
+            objectives=LAYERS,
             training=TrainingSettings(epochs=2, learning_rate=2e-4, scheduler="constant"),
         ),
         Stage(
