@@ -43,12 +43,15 @@ def counted_flops(model: PreTrainedModel, length: int = 128) -> int:
     """Return the same count by running the model once under torch's flop counter, for any family."""
     ids = torch.ones(1, length, dtype=torch.long, device=model.device)
     attention, was_training = model.config._attn_implementation, model.training
+    # Lookups do not count, so a text longer than the model's positions may have any places.
+    short = length > getattr(model.config, "max_position_embeddings", length)
+    places = {"position_ids": torch.zeros_like(ids)} if short else {}
     # The counter knows matrix products, not every fused attention kernel.
     model.set_attn_implementation("eager")
     model.train(False)
     try:
         with FlopCounterMode(display=False) as counter, torch.inference_mode():
-            model(input_ids=ids, attention_mask=torch.ones_like(ids))
+            model(input_ids=ids, attention_mask=torch.ones_like(ids), **places)
     finally:
         model.set_attn_implementation(attention)
         model.train(was_training)

@@ -3,6 +3,8 @@ import pytest
 from benchmarks.flops import counted_flops, flops, layer_flops
 from students.anatomy import anatomy
 from students.architecture import FAMILIES
+from students.building import build_student
+from students.catalogue import STUDENTS
 from tests.benchmarks.test_size import bert
 from tests.students.exporting import family_config, random_model
 
@@ -14,6 +16,14 @@ from tests.students.exporting import family_config, random_model
 def test_encoder_matches_the_published_tables(shape: tuple[int, int, int, int], billions: float) -> None:
     encoder = sum(layer_flops(layer, 128) for layer in anatomy(bert(*shape)).layers)
     assert encoder / 1e9 == pytest.approx(billions, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("name", "billions"), [("mobilebert", 5.39), ("mobilebert-wide", 5.59), ("mobilebert-tiny", 3.07)]
+)
+def test_mobileberts_match_the_published_tables(name: str, billions: float) -> None:
+    student = build_student(STUDENTS[name], bert(1, 64, 64, 2))
+    assert counted_flops(student, 128) / 1e9 == pytest.approx(billions, abs=0.005)
 
 
 def test_one_layer_and_head_by_hand() -> None:
@@ -36,3 +46,9 @@ def test_counting_leaves_the_model_as_it_was() -> None:
     assert 2 * short < long + 2 * 2 * 32 * (32 + 3)
     assert model.training
     assert model.config._attn_implementation == attention
+
+
+def test_a_text_longer_than_the_models_positions_counts_as_any() -> None:
+    model = random_model(family_config("mobilebert"))
+    positions = model.config.max_position_embeddings
+    assert counted_flops(model, 2 * positions) > 2 * counted_flops(model, positions)

@@ -115,6 +115,22 @@ def test_a_teacher_of_another_task_is_not_taken_as_it_is(files, finished, tmp_pa
     )  # the remedy, in the same folder
 
 
+def test_a_chain_through_an_inverted_bottleneck_ends_in_a_mobilebert(files, finished, tmp_path):
+    quick = ("--set", "training.max_steps=4", "--recipe", "mobilebert")
+    teacher = ("--teacher", str(finished[0] / "teacher"))
+    wide = ("--student", "layers=4,hidden=32,heads=4,family=ib_bert")
+    assert run_command(files, tmp_path / "wide", *teacher, *wide, *quick).returncode == 0
+    narrow = ("--student", "layers=2,hidden=32,heads=4,family=mobilebert")
+    result = run_command(files, tmp_path / "narrow", "--teacher", str(tmp_path / "wide" / "student"), *narrow, *quick)
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((tmp_path / "narrow" / "run.json").read_text())
+    assert record["models"]["teacher"]["architecture"] == "ib_bert"
+    assert record["models"]["student"]["inner_width"] == 8
+    assert [stage["name"] for stage in record["seeds"][0]["stages"]] == ["transfer", "prediction"]
+    parity = {file["name"]: file["parity"] for file in record["artefacts"]}
+    assert parity["student fp32"]["max_logit_difference"] < 1e-4, "with its norms folded"
+
+
 def test_changed_copies_are_rows_that_the_teacher_labels(files, finished, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     options = ("--teacher", str(finished[0] / "teacher"), "--recipe", "tinybert", "--set", "training.max_steps=4")

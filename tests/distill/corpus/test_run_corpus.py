@@ -123,3 +123,15 @@ def test_mistakes_are_one_line(files, tmp_path, options, message):
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+def test_a_mobilebert_of_a_corpus_is_a_start_for_a_task(files, tmp_path):
+    student = ("--student", "layers=2,hidden=32,heads=4,family=mobilebert", "--recipe", "mobilebert")
+    result = _run(files, tmp_path / "general", *student)
+    assert result.returncode == 0, result.stdout + result.stderr
+    quality = json.loads((tmp_path / "general" / "run.json").read_text())["quality"]
+    assert quality["student"]["metrics"]["loss"] < quality["student_before_training"]["metrics"]["loss"]
+    steps = ("--set", "training.max_steps=2", "--teacher-set", "max_steps=2")
+    again = run_command(files, tmp_path / "task", "--student", str(tmp_path / "general" / "student"), *steps)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "student's start: given" in again.stdout
