@@ -17,6 +17,8 @@ from distill.augmentation.augmenter import load_augmenter
 from distill.augmentation.language import LanguageCandidates
 from distill.augmentation.settings import Augmentation
 from distill.augmentation.words import Tokenised, Word, find_words
+from distill.data.folders import missing_path
+from distill.data.formats import read_txt
 from pocketbert import command
 from pocketbert.errors import UserError
 from pocketbert.machine import processor
@@ -34,14 +36,15 @@ def augmentation(
 ) -> None:
     """Time both ways and write words a second and their ratio."""
     if not texts.is_file():
-        raise UserError(f"no file {texts}.")
+        raise missing_path(texts)
+    lines: list[str] = read_txt(texts, "text").data["text"].to_pylist()[:rows]
     augmenter = load_augmenter(Augmentation(model=model), model)
     language = augmenter.language
-    if language is None:
-        raise UserError(f"{model} has no language head.")
-    lines = texts.read_text(encoding="utf-8").splitlines()[:rows]
+    assert language is not None  # noqa: S101  (a model that is named has a language head or was refused)
     found = find_words(lines, augmenter.tokenizer, augmenter.length)
     wanted = [(text, word) for text in found for word in text.words if len(word.pieces) == 1]
+    if not wanted:
+        raise UserError(f"{texts}: none of the {len(lines)} texts has a word of one piece.")
     spent: dict[str, list[float]] = {"together": [], "one by one": []}
     for _ in range(rounds):
         together, seconds = _timed(language, [wanted])

@@ -132,13 +132,13 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _latency_axis(axes: Axes, latencies: Sequence[float]) -> None:
-    """Give the axis plain numbers at 1, 2 and 5 times the powers of ten, and room at both ends."""
+    """Give the axis plain numbers, three of them at least, and room at both ends."""
     low, high = min(latencies) / 1.35, max(latencies) * 1.35
     if high / low < 4:  # one tick alone would show no scale
         middle = (low * high) ** 0.5
         low, high = middle / 2, middle * 2
     axes.set_xlim(low, high)
-    ticks = [base * 10.0**power for power in range(-4, 7) for base in (1, 2, 5)]
+    ticks = [base * 10.0**power for power in range(-4, 7) for base in (1, 2, 3, 5, 7)]
     axes.xaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _position: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())

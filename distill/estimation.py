@@ -167,8 +167,14 @@ def disk(trained: Sequence[nn.Module], students: int, exported: Sequence[nn.Modu
     return int(BYTES * (2 * CHECKPOINT_COPIES * largest + kept + files))
 
 
-def check_disk(folder: Path, needed: int) -> None:
+def check_disk(folder: Path, needed: int, what: str = "the run", option: str = "--out") -> None:
     """Refuse to start when the folder's file system has too little room.
+
+    Args:
+        folder: to write in.
+        needed: bytes.
+        what: needs them.
+        option: names another folder.
 
     Raises:
         UserError: with both numbers.
@@ -177,6 +183,6 @@ def check_disk(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(place).free
     if free < needed:
         raise UserError(
-            f"the run needs about {needed / 1e9:.2f} GB under {folder} and {free / 1e9:.2f} GB are free: "
-            "make room or give another folder with --out."
+            f"{what} needs about {needed / 1e9:.2f} GB under {folder} and {free / 1e9:.2f} GB are free: "
+            f"make room or give another folder with {option}."
         )

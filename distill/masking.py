@@ -55,9 +55,7 @@ def vocabulary_of(tokenizer: PreTrainedTokenizerBase) -> Vocabulary:
         DoesNotFit: it has no mask token.
     """
     if tokenizer.mask_token_id is None:
-        raise DoesNotFit(
-            "the teacher's tokenizer has no mask token, so its texts can't be masked: take another teacher."
-        )
+        raise DoesNotFit("the model's tokenizer has no mask token, so its texts can't be masked: take another model.")
     pieces = [str(tokenizer.convert_ids_to_tokens(number)) for number in range(len(tokenizer))]
     return Vocabulary(
         mask=int(tokenizer.mask_token_id),

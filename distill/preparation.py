@@ -22,7 +22,7 @@ from distill.data.tasks import Task, TaskData
 from distill.evaluation import constant_answer, quality
 from distill.losses import IGNORED_LABEL
 from distill.members import Member, answerer, check_tokenizers, load_members
-from distill.stages import alignment, asks_teacher
+from distill.stages import alignment, asks_teacher, check_progression
 from pocketbert import processes
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
@@ -150,7 +150,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         data = _augmented(data, config.augmentation, config)
     inputs = _inputs(data, members, None if given is None else Path(config.student))
     check_folder(folder, config, inputs)
-    return Run(
+    run = Run(
         config=config,
         folder=folder,
         data=data,
@@ -164,15 +164,19 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
         alignment=lines,
     )
+    check_progression(config.recipe, student.config.num_hidden_layers, len(student_rows(run)))
+    return run
 
 
 def _augmented(data: TaskData, settings: Augmentation, config: RunConfig) -> TaskData:
     """Return a task with copies of its labelled rows among the unlabelled ones."""
     if not all(asks_teacher(stage) for stage in config.recipe.stages):
         raise UserError("--augment: the recipe has a stage of gold labels alone, and copies have none. Leave it out.")
-    augmenter = load_augmenter(settings, config.teachers[0])
+    augmenter = load_augmenter(settings, config.teachers[0], config.max_length)
     with processes.first_goes_ahead():
         copies, place = augmented(data.train, augmenter, settings, config.seed)
+    if not len(copies):
+        raise UserError(f"--augment: no word of the labelled rows could be replaced ({augmenter.message}).")
     return extended(data, copies, f"changed copies of the labelled rows, kept in {place}: {augmenter.message}")
 
 

@@ -111,6 +111,20 @@ def recipe_steps(recipe: Recipe, rows: int) -> list[int]:
     return [total_steps(stage.training, rows) for stage in recipe.stages]
 
 
+def check_progression(recipe: Recipe, layers: int, rows: int) -> None:
+    """Check that a stage that goes layer by layer comes to every layer.
+
+    Raises:
+        UserError: it has fewer steps than the student has layers.
+    """
+    for stage, steps in zip(recipe.stages, recipe_steps(recipe, rows), strict=True):
+        if stage.progressive and steps < layers:
+            raise UserError(
+                f"stage '{stage.name}' goes layer by layer and has {steps} steps for {layers} layers: give it more, "
+                f"such as --set training.max_steps={20 * layers}, or take --recipe mobilebert-joint."
+            )
+
+
 @dataclass(frozen=True)
 class Conditions:
     """What all stages of one training share.

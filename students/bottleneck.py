@@ -13,12 +13,12 @@ SUMS = 4096
 
 
 @torch.no_grad()
-def start_bottleneck(student: PreTrainedModel, teacher: Anatomy, basis: Tensor) -> None:
-    """Write positions, token types, the words' way to the hidden width, the embeddings' norm, and the pooler.
+def start_bottleneck(student: PreTrainedModel, teacher: Anatomy, basis: Tensor) -> bool:
+    """Write positions, token types, the words' way to the hidden width, the embeddings' norm, and the head.
 
-    Does nothing where the widths differ. MobileBERT's paper copies embeddings and classifier of a teacher that has the
-    same form; here the teacher's are wider, so the words are in their principal components and turned back, and a
-    neighbour's word counts nothing at first.
+    Does nothing where the widths differ, and returns whether they agree. MobileBERT's paper copies embeddings and
+    classifier of a teacher that has the same form; here the teacher's are wider, so the words are in their principal
+    components and turned back, and a neighbour's word counts nothing at first.
 
     Args:
         student: of the family mobilebert or ib_bert; its word embeddings are written already.
@@ -29,7 +29,7 @@ def start_bottleneck(student: PreTrainedModel, teacher: Anatomy, basis: Tensor) 
     table = encoder.embeddings
     width = student.config.hidden_size
     if teacher.hidden != width or teacher.embedding_projection is not None:
-        return
+        return False
     size = basis.shape[1]
     table.embedding_transformation.weight.zero_()
     table.embedding_transformation.bias.zero_()
@@ -50,6 +50,7 @@ def start_bottleneck(student: PreTrainedModel, teacher: Anatomy, basis: Tensor) 
     last, classifier = teacher.head[-1] if teacher.head else None, getattr(student, "classifier", None)
     if last is not None and classifier is not None and classifier.weight.shape == last.linear.weight.shape:
         classifier.load_state_dict(last.linear.state_dict())
+    return True
 
 
 def _fit_norm(norm: nn.Module, teacher: Anatomy, places: Tensor, kind: Tensor) -> None:

@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import DoesNotFit, UserError, unknown
 from students.anatomy import Anatomy, anatomy
+from students.architecture import BOTTLENECKS
 from students.copying import check_copy, copy
 from students.cutting import check_cut, cut
 from students.forward import Texts, texts_of
@@ -64,8 +65,8 @@ def initialise(
     if method == "random":
         return Initialisation("random", f"random weights{reason}", ())
     if method == "pca":
-        principal(student, teacher)
-        return Initialisation("pca", f"the teacher's embeddings in principal components, random layers{reason}", ())
+        taken = principal(student, teacher)
+        return Initialisation("pca", f"{taken}, random layers{reason}", ())
     ours, theirs = anatomy(student), anatomy(teacher)
     (check_copy if method == "copy" else check_cut)(ours, theirs)
     mapped = layer_map(layers, len(ours.layers), len(theirs.layers))
@@ -93,6 +94,9 @@ def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str
     A student of fewer layers than its teacher is cut even where its widths agree: the cut starts from the same whole
     layers and repairs what the skipped ones leave missing.
     """
+    if student.config.model_type in BOTTLENECKS:
+        check_principal(student, teacher)
+        return "pca", ""
     reasons: list[str] = []
     same_depth = student.config.num_hidden_layers == teacher.config.num_hidden_layers
     for method in ("copy", "cut", "pca") if same_depth else ("cut", "pca"):

@@ -24,8 +24,8 @@ def check_principal(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
 
 
 @torch.no_grad()
-def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
-    """Write the teacher's embeddings in their first principal components to the student.
+def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> str:
+    """Write the teacher's embeddings in their first principal components to the student; return what was taken over.
 
     Positions and token types are turned with the words where the teacher's family is known.
 
@@ -36,16 +36,18 @@ def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     table = _word_table(student)
     basis = components(_word_table(teacher), table.shape[1])
     table.copy_(_word_table(teacher) @ basis)
+    taken = "the teacher's embeddings in principal components"
     if teacher.config.model_type not in FAMILIES:
-        return
+        return taken
     if student.config.model_type in BOTTLENECKS:
-        start_bottleneck(student, anatomy(teacher), basis)
-        return
+        whole = start_bottleneck(student, anatomy(teacher), basis)
+        return f"{taken}, its positions and head" if whole else taken
     parts = anatomy(student)
     tables = tables_for(parts, anatomy(teacher))
     parts.position_embeddings.weight.copy_(tables.position @ basis)
     if parts.token_type_embeddings is not None and tables.token_type is not None:
         parts.token_type_embeddings.weight.copy_(tables.token_type @ basis)
+    return taken
 
 
 def components(table: Tensor, count: int) -> Tensor:

@@ -52,12 +52,13 @@ class Augmenter:
         return self.language.find(words) if self.language is not None else []
 
 
-def load_augmenter(settings: Augmentation, teacher: str) -> Augmenter:
+def load_augmenter(settings: Augmentation, teacher: str, longest: int | None = None) -> Augmenter:
     """Load what the settings name.
 
     Args:
         settings: of the augmentation.
         teacher: name of the model to ask where the settings name none.
+        longest: tokens of a text that will be read afterwards, so that words behind them need no candidates.
 
     Raises:
         UserError: a model or a file is missing or can't be read, or the model that was asked for has no language head.
@@ -76,6 +77,7 @@ def load_augmenter(settings: Augmentation, teacher: str) -> Augmenter:
         else file_neighbours(file, settings.candidates)
     )
     move(model, best_device())
+    length = min(usable_positions(model.config), longest or usable_positions(model.config))
     asks = LanguageCandidates(model, source.tokenizer, replacements, settings.candidates) if source.ready else None
     where = "its embeddings" if file is None else str(file)
     how = f"words of one piece by {name}'s language head, the others by the nearest in {where}"
@@ -89,9 +91,9 @@ def load_augmenter(settings: Augmentation, teacher: str) -> Augmenter:
     content = None if file is None else sha256(file)
     return Augmenter(
         tokenizer=source.tokenizer,
-        length=usable_positions(model.config),
+        length=length,
         language=asks,
         neighbours=near,
         message=how,
-        fingerprint=fingerprint([source.fingerprint, content, settings.candidates]),
+        fingerprint=fingerprint([source.fingerprint, content, settings.candidates, length]),
     )

@@ -1,5 +1,6 @@
 """Candidates for words of several pieces: their nearest neighbours among word vectors, by the cosine."""
 
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -17,6 +18,7 @@ from pocketbert.errors import UserError
 
 MOST_VECTORS = 100_000  # as in TinyBERT's code: files begin with the most frequent words
 WORDS_A_BATCH = 256
+COUNTS = re.compile(rb"\d+ \d+\s*")
 
 
 class Neighbours:
@@ -70,20 +72,27 @@ def embedding_neighbours(model: PreTrainedModel, replacements: Replacements, cou
 def file_neighbours(path: Path, count: int) -> Neighbours:
     """Search in a file of word vectors: a word and its numbers a line, as GloVe's are.
 
+    A first line of two counts (word2vec's and fastText's) is passed over, and so is what is no word of letters.
+
     Raises:
-        UserError: there is no such file, or a line is not like the first one.
+        UserError: there is no such file, a line is not like the first one, or the file holds no words.
     """
     if not path.is_file():
         raise missing_path(path)
     words: list[str] = []
     rows: list[NDArray[np.float32]] = []
     with path.open("rb") as stream:
+        width = None
         for number, line in enumerate(islice(stream, MOST_VECTORS), start=1):
-            word, row = _parsed(line, len(rows[0]) if rows else None, f"word vectors {path}, line {number}")
-            words.append(word)
-            rows.append(row)
+            if number == 1 and COUNTS.fullmatch(line):
+                continue
+            word, row = _parsed(line, width, f"word vectors {path}, line {number}")
+            width = len(row)
+            if word.isalpha():
+                words.append(word)
+                rows.append(row)
     if not words:
-        raise UserError(f"word vectors {path}: the file is empty.")
+        raise UserError(f"word vectors {path}: no line begins with a word of letters.")
     return Neighbours(words, torch.from_numpy(np.stack(rows)), count)
 
 
@@ -94,6 +103,8 @@ def _parsed(line: bytes, width: int | None, where: str) -> tuple[str, NDArray[np
         if cut < 1 or len(parts) < 2:
             raise ValueError(f"{len(parts) - 1} numbers instead of {width}" if width else "no numbers")
         row = np.asarray(parts[cut:], dtype=np.float32)
+        if not np.isfinite(row).all():
+            raise ValueError("one of them is not finite")
     except UnicodeDecodeError:
         raise UserError(f"{where}: not UTF-8; save the file as UTF-8.") from None
     except ValueError as error:

@@ -1,6 +1,7 @@
 """A task's augmented texts on disk: made once, part by part, so that an interrupted making goes on where it was."""
 
 import hashlib
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from distill.augmentation.copies import draw_copies
 from distill.augmentation.settings import Augmentation
 from distill.data.apidocs import default_cache_folder
 from distill.data.tasks import TEXT, TEXT_PAIR
+from distill.estimation import check_disk
+from pocketbert.command import say
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint
 
 ROWS_A_PART = 1000
+SAMPLE = 32
+"""Rows that the cost is estimated from."""
 
 
 def augmented(
@@ -36,7 +41,7 @@ def augmented(
         cache_dir: holds the files; the same folder as for `apidocs` by default.
 
     Returns:
-        The text columns of the copies, without repetitions, and the folder that they are in.
+        The text columns of the copies, without a row's repetitions, and the folder that they are in.
 
     Raises:
         UserError: the folder can't be written.
@@ -49,6 +54,8 @@ def augmented(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
+            if not (folder / _part(0)).exists():
+                _announce(texts, augmenter, settings, folder)
             parts = list(_parts(texts, augmenter, settings, seed, folder))
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise UserError(
@@ -58,11 +65,32 @@ def augmented(
     return concatenate_datasets([Dataset.from_file(str(part)) for part in parts]), folder
 
 
+def _part(number: int) -> str:
+    return f"{number:05d}.arrow"
+
+
+def _announce(texts: Dataset, augmenter: Augmenter, settings: Augmentation, folder: Path) -> None:
+    """Say what it will cost, from a few rows, and check the room on disk.
+
+    Raises:
+        UserError: there is too little.
+    """
+    sample = texts[:SAMPLE]
+    begin = time.perf_counter()
+    made = _copies(sample, augmenter, settings, 0)
+    share = len(texts) / len(sample[TEXT])
+    seconds = (time.perf_counter() - begin) * share
+    size = int(sum(len(text.encode()) for column in made.values() for text in column) * share)
+    time_text = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    say(f"augmenting {len(texts):,} rows: about {time_text} and {size / 1e9:.2f} GB of disk, once", "")
+    check_disk(folder, size, "augmented text", "XDG_CACHE_HOME")
+
+
 def _parts(texts: Dataset, augmenter: Augmenter, settings: Augmentation, seed: int, folder: Path) -> Iterator[Path]:
     """Make the parts that are not there."""
     with tqdm(total=len(texts), desc="augmenting", unit="row", mininterval=1) as bar:
         for number, start in enumerate(range(0, len(texts), ROWS_A_PART)):
-            file = folder / f"{number:05d}.arrow"
+            file = folder / _part(number)
             chosen = texts[start : start + ROWS_A_PART]
             if not file.exists():
                 _write(_copies(chosen, augmenter, settings, seed), file)
@@ -83,16 +111,16 @@ def _copies(
             draw_copies(text, candidates[name][number], settings.copies, settings.probability, generator)
             for name, text in zip(rows, original, strict=True)
         ]
-        for copy in dict.fromkeys(_mixed(original, drawn)):
+        for copy in dict.fromkeys(_mixed(original, drawn, int(generator.integers(len(original))))):
             if copy != original:
                 for name, text in zip(made, copy, strict=True):
                     made[name].append(text)
     return made
 
 
-def _mixed(original: tuple[str, ...], drawn: Sequence[Sequence[str]]) -> Iterator[tuple[str, ...]]:
+def _mixed(original: tuple[str, ...], drawn: Sequence[Sequence[str]], first: int) -> Iterator[tuple[str, ...]]:
     for number in range(len(drawn[0])):
-        changed = number % len(original)
+        changed = (first + number) % len(original)
         yield tuple(drawn[place][number] if place == changed else text for place, text in enumerate(original))
 
 

@@ -9,6 +9,8 @@ from transformers import PreTrainedTokenizerBase
 
 from distill.masking import vocabulary_of
 
+APOSTROPHES = ("'", "’")
+
 
 @dataclass(frozen=True)
 class Word:
@@ -30,7 +32,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Tokenised:
-    """A text's token ids (special ones included) and its words that have a letter."""
+    """A text's token ids (special ones included) and its words that have a letter and are no part of a contraction."""
 
     ids: tuple[int, ...]
     words: tuple[Word, ...]
@@ -64,9 +66,16 @@ def _words(
     for tokens in places.values():
         start, end = offsets[tokens[0]][0], offsets[tokens[-1]][1]
         start += len(text[start:end]) - len(text[start:end].lstrip())
-        if any(character.isalpha() for character in text[start:end]):
+        if any(character.isalpha() for character in text[start:end]) and not _is_contracted(text, start, end):
             words.append(Word(text[start:end], start, end, tokens[0], tuple(ids[place] for place in tokens)))
     return tuple(words)
+
+
+def _is_contracted(text: str, start: int, end: int) -> bool:
+    """Tell whether a word is what follows an apostrophe, or the front of a negation such as isn't."""
+    return text[max(0, start - 1) : start] in APOSTROPHES or (
+        text[end : end + 1] in APOSTROPHES and text[end + 1 : end + 2].lower() == "t"
+    )
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from distill.corpus.texts import open_texts
 from distill.data.encoding import PaddingCollator
 from distill.language import HeldOut
 from distill.masking import Vocabulary, vocabulary_of
-from distill.stages import alignment
+from distill.stages import alignment, check_progression
 from pocketbert import processes
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint
@@ -87,6 +87,8 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
     inputs = {"data": corpus.fingerprint, "teacher": fingerprint([teacher.fingerprint])}
     check_folder(folder, config, inputs)
     collator = PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1)
+    train = _first(corpus.train, config.train_rows)
+    check_progression(config.recipe, student.config.num_hidden_layers, len(train))
     evaluation = _first(corpus.evaluation, config.evaluation_rows or EVALUATION_ROWS)
     return Pretraining(
         config=config,
@@ -96,7 +98,7 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
         student=student,
         student_name=spec.name,
         vocabulary=vocabulary,
-        train=_first(corpus.train, config.train_rows),
+        train=train,
         held_out=HeldOut(evaluation, collator, vocabulary),
         inputs=inputs,
         alignment=lines,

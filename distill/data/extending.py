@@ -12,19 +12,24 @@ from pocketbert.files import fingerprint
 
 
 def extended(data: TaskData, rows: Dataset, message: str) -> TaskData:
-    """Return a task with these copies behind its unlabelled texts, but for those that stand in evaluation.
+    """Return a task with these copies behind its unlabelled texts, but for those whose text is there already.
 
     Args:
         data: the task.
         rows: its text columns alone.
         message: what the copies are.
     """
-    evaluation, more = _split(data.evaluation), _split(rows)
-    fresh = ~np.isin(more.hashes, evaluation.hashes)
-    kept = more.take(fresh)
+    parts = [data.train, data.evaluation, *([] if data.unlabelled is None else [data.unlabelled])]
+    more = _split(rows)
+    fresh = ~np.isin(more.hashes, np.concatenate([_split(part).hashes for part in parts]))
+    first = np.zeros(len(more), dtype=bool)
+    first[np.unique(more.hashes, return_index=True)[1]] = True
+    kept = more.take(fresh & first)
     messages = [f"{len(kept):,} {message}."]
     if len(kept) < len(more):
-        messages.append(f"{len(more) - len(kept):,} of them dropped: their text stands in evaluation.")
+        messages.append(
+            f"{len(more) - len(kept):,} copies dropped: their text is in the data already, or another copy's."
+        )
     extra = kept if data.unlabelled is None else joined_splits([_split(data.unlabelled), kept])
     return replace(
         data,

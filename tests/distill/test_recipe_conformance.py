@@ -10,7 +10,7 @@ from distill.data.encoding import PaddingCollator
 from distill.masking import Vocabulary
 from distill.progressive_trainer import ProgressiveTrainer
 from distill.recipes import RECIPES, Stage
-from distill.stages import WEIGHTS, Conditions, run_recipe, stage_weights
+from distill.stages import WEIGHTS, Conditions, check_progression, run_recipe, stage_weights
 from distill.trainer import DistillTrainer
 from pocketbert.errors import UserError
 from tests.conftest import tiny_bert
@@ -79,11 +79,13 @@ def test_every_parameter_of_a_language_model_is_trained(name, rows, tmp_path):
     assert all(0 < result.history[-1]["loss"] < 100 for result in results)
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_a_resumed_run_equals_the_straight_one(name, bert, rows, tmp_path, monkeypatch):
-    """Killed in the last stage, in the third pass over the rows, where a recipe with noise changes them."""
+@pytest.mark.parametrize(
+    ("name", "last"), [(name, number) for name in RECIPES for number in range(1, len(RECIPES[name].stages) + 1)]
+)
+def test_a_resumed_run_equals_the_straight_one(name, last, bert, rows, tmp_path, monkeypatch):
+    """Killed in each stage, in the third pass over the rows, where a recipe with noise changes them."""
     straight, _ = _run(name, bert, rows, tmp_path / "straight")
-    real, last = DistillTrainer.training_step, len(RECIPES[name].stages)
+    real = DistillTrainer.training_step
     trainers = []
 
     def dying(self, *args, **kwargs):
@@ -99,10 +101,10 @@ def test_a_resumed_run_equals_the_straight_one(name, bert, rows, tmp_path, monke
     monkeypatch.undo()
     assert not stage_weights(_short(name), tmp_path / "killed").exists()
     resumed, results = _run(name, bert, rows, tmp_path / "killed")
-    assert results[-1].resumed
+    assert [result.resumed for result in results] == [number == last for number in range(1, len(results) + 1)]
     expected, got = straight.state_dict(), resumed.state_dict()
     assert all(torch.equal(expected[key], got[key]) for key in expected)
-    assert (tmp_path / "killed" / f"{last:02d}-{RECIPES[name].stages[-1].name}" / WEIGHTS).exists()
+    assert (tmp_path / "killed" / f"{last:02d}-{RECIPES[name].stages[last - 1].name}" / WEIGHTS).exists()
 
 
 def test_layers_wait_for_their_turn(bert, rows, tmp_path):
@@ -140,3 +142,10 @@ def test_layers_wait_for_their_turn(bert, rows, tmp_path):
 def test_a_progressive_stage_needs_layerwise_objectives():
     with pytest.raises(UserError, match="soft_targets does not"):
         Stage(name="all", objectives={"feature_maps": {}, "soft_targets": {}}, progressive=True)
+
+
+def test_a_progressive_stage_of_too_few_steps_is_refused():
+    recipe = _short("mobilebert")
+    check_progression(recipe, 14, 100)
+    with pytest.raises(UserError, match="14 steps for 15 layers"):
+        check_progression(recipe, 15, 100)

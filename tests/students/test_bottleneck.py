@@ -28,6 +28,7 @@ def test_a_student_as_wide_begins_with_its_teachers_embeddings(teacher, family):
     student = build_student(parse_student(f"layers=2,hidden=32,embedding=32,heads=4,family={family}"), teacher)
     found = initialise(student, teacher, [BATCH])
     assert found.method == "pca"
+    assert "positions and head, random layers" in found.description
     ours = student.base_model.embeddings(IDS)[BATCH["attention_mask"].bool()]
     theirs = embed(anatomy(teacher), texts_of([BATCH]))
     if family == "ib_bert":

@@ -27,17 +27,20 @@ def test_a_word_of_several_pieces_is_their_mean(tokenizer):
     assert list(found) == sorted(cosine, key=cosine.get, reverse=True)[:4]
 
 
-def test_a_file_of_vectors(tmp_path):
+@pytest.mark.parametrize("header", ["", "6 2\n"])
+def test_a_file_of_vectors(tmp_path, header):
     file = tmp_path / "vectors.txt"
-    file.write_text("good 1 0\ngreat .9 .1\n. . . 0 -1\nbad -1 0\n")
+    file.write_text(f"{header}good 1 0\ngreat .9 .1\n. . . 0 -1\n<unk> 1 0\npoor 0 -1\nbad -1 0\n")
     found = file_neighbours(file, 2).find([_word("Good", 7), _word("nowhere", 8), _word("bad", 9)])
-    assert found == [("Great", ". . ."), (), (". . .", "great")]
+    assert found == [("Great", "Poor"), (), ("poor", "great")]
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty"),
+        (b"", "no line begins with a word"),
+        (b"3 1\n1 2\n", "no line begins with a word"),
+        (b"good 1 0\nbad 1 nan\n", "line 2: .*not finite"),
         (b"good 1 0\nbad 1\n", "line 2: .*1 numbers instead of 2"),
         (b"good\n", "line 1: .*no numbers"),
         (b"good a b\n", "line 1: a word and its numbers"),

@@ -1,3 +1,6 @@
+import shutil
+from types import SimpleNamespace
+
 import pytest
 import torch
 from datasets import Dataset
@@ -88,3 +91,13 @@ def test_a_model_without_a_language_head_is_refused_by_name(tokenizer, tmp_path)
     tokenizer.save_pretrained(tmp_path)
     with pytest.raises(UserError, match=r"without a language head\. Name a masked language model"):
         load_augmenter(Augmentation(model=str(tmp_path)), "unused")
+
+
+def test_the_cost_is_said_once_and_a_full_disk_refused(augmenter, tmp_path, monkeypatch, capsys):
+    augmented(ROWS, augmenter, SETTINGS, 0, tmp_path)
+    assert "augmenting 4 rows: about" in capsys.readouterr().err
+    augmented(ROWS, augmenter, SETTINGS, 0, tmp_path)
+    assert "about" not in capsys.readouterr().err
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=3))
+    with pytest.raises(UserError, match=r"augmented text needs about .* another folder with XDG_CACHE_HOME"):
+        augmented(ROWS, augmenter, SETTINGS, 1, tmp_path)

@@ -25,3 +25,8 @@ def test_only_whole_words_of_letters_replace(tokenizer):
 def test_a_word_is_no_candidate_of_its_own_and_keeps_its_capital():
     assert differing(["film", "movie", "the"], "Film", 1) == ("Movie",)
     assert differing(["film", "movie", "the"], "film", 5) == ("movie", "the")
+
+
+def test_contractions_stay_whole(tokenizer):
+    (found,) = find_words(["the film's good , isn't movie 's bad"], tokenizer, 32)
+    assert [word.text for word in found.words] == ["the", "film", "good", "movie", "bad"]

@@ -11,11 +11,15 @@ def _task(tmp_path):
     return load_task(str(tmp_path), unlabelled=str(tmp_path / "more.txt"))
 
 
-def test_copies_stand_behind_the_unlabelled_texts_and_never_in_evaluation(tmp_path):
+def test_copies_stand_behind_the_unlabelled_texts_and_no_text_comes_twice(tmp_path):
     data = _task(tmp_path)
-    got = extended(data, Dataset.from_dict({"text": ["a copy", "dev 1", "another"]}), "copies")
+    got = extended(
+        data, Dataset.from_dict({"text": ["a copy", "dev 1", "text 3", "another", "more text", "a copy"]}), "copies"
+    )
     assert got.unlabelled["text"][:] == ["more text", "a copy", "another"]
     assert got.augmented == 2
-    assert got.messages[-2:] == ("2 copies.", "1 of them dropped: their text stands in evaluation.")
+    assert got.messages[-2:] == (
+        "2 copies.", "4 copies dropped: their text is in the data already, or another copy's."
+    )  # fmt: skip
     assert got.train == data.train
     assert got.fingerprint != data.fingerprint
