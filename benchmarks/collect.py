@@ -47,6 +47,7 @@ def run_row(run: Mapping[str, Any]) -> dict[str, str]:
         "data": str(dig(run, "data", "name")),
         "metric": str(dig(run, "data", "metric")),
         "student": str(dig(run, "models", "student", "name")),
+        "recipe": str(dig(run, "recipe", "name")),
         "teacher": _score(run, "teacher"),
         "before training": _score(run, "student_before_training"),
         "distilled": _score(run, "student"),
