@@ -94,12 +94,10 @@ def choose(student: PreTrainedModel, teacher: PreTrainedModel) -> tuple[str, str
     A student of fewer layers than its teacher is cut even where its widths agree: the cut starts from the same whole
     layers and repairs what the skipped ones leave missing.
     """
-    if student.config.model_type in BOTTLENECKS:
-        check_principal(student, teacher)
-        return "pca", ""
     reasons: list[str] = []
     same_depth = student.config.num_hidden_layers == teacher.config.num_hidden_layers
-    for method in ("copy", "cut", "pca") if same_depth else ("cut", "pca"):
+    methods = ("copy", "cut", "pca") if same_depth else ("cut", "pca")
+    for method in ("pca",) if student.config.model_type in BOTTLENECKS else methods:
         try:
             _CHECKS[method](student, teacher)
         except DoesNotFit as error:

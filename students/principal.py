@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from pocketbert.errors import DoesNotFit
 from students.anatomy import anatomy
 from students.architecture import BOTTLENECKS, FAMILIES
-from students.bottleneck import start_bottleneck
+from students.bottleneck import copy_embeddings, same_form, start_bottleneck
 from students.selection import covariance
 from students.tables import tables_for
 
@@ -33,6 +33,9 @@ def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> str:
         DoesNotFit: see `check_principal`.
     """
     check_principal(student, teacher)
+    if same_form(student, teacher):
+        copy_embeddings(student, teacher)
+        return "the teacher's embeddings and head"
     table = _word_table(student)
     basis = components(_word_table(teacher), table.shape[1])
     table.copy_(_word_table(teacher) @ basis)
