@@ -25,6 +25,11 @@ OVERHEAD = 1.25  # optimizer step, data loading, logging: measured 1.15-1.3 on 2
 PROBE_BATCHES = 3
 
 
+def duration(seconds: float) -> str:
+    """Say seconds, or minutes from a minute and a half on."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
 @dataclass(frozen=True)
 class Cost:
     """An estimate.
@@ -42,10 +47,8 @@ class Cost:
 
     def describe(self) -> str:
         """Say it in one line."""
-        minutes = self.seconds / 60
-        time_text = f"{self.seconds:.0f} s" if self.seconds < 90 else f"{minutes:.0f} min"
         memory, disk = self.memory_bytes / 1e9, self.disk_bytes / 1e9
-        return f"about {time_text} of training, {memory:.1f} GB of memory, {disk:.2f} GB of disk"
+        return f"about {duration(self.seconds)} of training, {memory:.1f} GB of memory, {disk:.2f} GB of disk"
 
 
 @dataclass(frozen=True)

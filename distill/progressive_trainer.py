@@ -3,11 +3,9 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
-from transformers import TrainingArguments
 
-from distill.distiller import Distiller
 from distill.progression import active_layer, layer_of, schedule
 from distill.trainer import DistillTrainer
 
@@ -15,20 +13,9 @@ from distill.trainer import DistillTrainer
 class ProgressiveTrainer(DistillTrainer):
     """Lets one layer after the other be the active one, each with a rate of its own (see `distill.progression`)."""
 
-    def __init__(self, distiller: Distiller, arguments: TrainingArguments, *rest: Any) -> None:  # noqa: ANN401
-        arguments.ddp_find_unused_parameters = True  # the layers above the active one
-        super().__init__(distiller, arguments, *rest)
-
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: dict[str, Tensor],
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
-        """Return the active layer's loss."""
+    def _tell_progress(self) -> None:
+        super()._tell_progress()
         self._distiller.go_to_layer(active_layer(self.state.global_step, self.args.max_steps, self._layers))
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     @property
     def _layers(self) -> int:

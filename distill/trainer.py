@@ -84,13 +84,17 @@ class DistillTrainer(Trainer):
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor | tuple[Tensor, dict[str, Tensor]]:
         """Return the Distiller's weighted loss and remember the unweighted ones for the log."""
-        self._distiller.epoch = int(self.state.epoch or 0)
+        self._tell_progress()
         outputs: dict[str, Tensor] = model(**inputs)
         for name, value in outputs.items():
             if name not in {"loss", "logits"}:
                 self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
         self._batches += 1
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    def _tell_progress(self) -> None:
+        """Let the Distiller know how far the training is."""
+        self._distiller.epoch = int(self.state.epoch or 0)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add each objective's mean since the last log, over the rows it is about; stop when one is not a number.

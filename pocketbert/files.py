@@ -45,6 +45,11 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def text_hash(*texts: str) -> int:
+    """Return 64 bits that stand for a text, or for several in their order, on every machine."""
+    return int.from_bytes(hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).digest(), "little")
+
+
 def fingerprint(value: Any) -> str:  # noqa: ANN401
     """Return 16 hexadecimal digits that stand for a JSON-like value (key order does not matter)."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)

@@ -1,10 +1,12 @@
 """Students by name. Adding one is adding a line."""
 
+from dataclasses import replace
+
 from students.architecture import StudentSpec
 
 _SMALL_BERT = "Turc et al. 2019, Well-Read Students Learn Better"
-
-_MOBILEBERT = "Sun et al. 2020, MobileBERT"
+_SUN = "Sun et al. 2020, MobileBERT"
+_MOBILEBERT = StudentSpec("mobilebert", 24, 512, 4, 512, "mobilebert", 128, 128, 4, description=f"as released; {_SUN}")
 
 _ALL = (
     StudentSpec("tiny", 4, 312, 12, 1200, description="TinyBERT4; Jiao et al. 2020, table 1"),
@@ -20,35 +22,11 @@ _ALL = (
     StudentSpec("minilm-12x384", 12, 384, 12, 1536, description="MiniLM-L12-H384; Wang et al. 2020"),
     StudentSpec("minilm-6x384", 6, 384, 12, 1536, description="MiniLM-L6-H384; Wang et al. 2020"),
     StudentSpec("minilm-3x384", 3, 384, 12, 1536, description="every other layer of MiniLM-L6-H384"),
-    StudentSpec("mobilebert", 24, 512, 4, 512, "mobilebert", 128, 128, 4, description=f"as released; {_MOBILEBERT}"),
-    StudentSpec(
-        "mobilebert-wide",
-        24,
-        512,
-        4,
-        512,
-        "mobilebert",
-        128,
-        128,
-        4,
-        "wide",
-        description=f"as in table 1; {_MOBILEBERT}",
-    ),
-    StudentSpec(
-        "mobilebert-tiny",
-        24,
-        512,
-        4,
-        512,
-        "mobilebert",
-        128,
-        128,
-        2,
-        "narrow",
-        description=f"the tiny one; {_MOBILEBERT}",
-    ),
+    _MOBILEBERT,
+    replace(_MOBILEBERT, name="mobilebert-wide", attention="wide", description=f"as in table 1; {_SUN}"),
+    replace(_MOBILEBERT, name="mobilebert-tiny", attention="narrow", feed_forwards=2, description=f"tiny; {_SUN}"),
     StudentSpec("mobilebert-6x384", 6, 384, 12, 384, "mobilebert", 96, 128, 4, description="for MiniLM-L6-H384"),
-    StudentSpec("ib-bert", 24, 512, 4, 4096, "ib_bert", 1024, 128, description=f"MobileBERT's teacher; {_MOBILEBERT}"),
+    StudentSpec("ib-bert", 24, 512, 4, 4096, "ib_bert", 1024, 128, description=f"MobileBERT's teacher; {_SUN}"),
 )
 
 STUDENTS: dict[str, StudentSpec] = {spec.name: spec for spec in _ALL}

@@ -1,6 +1,5 @@
 """A task's augmented texts on disk: made once, part by part, so that an interrupted making goes on where it was."""
 
-import hashlib
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,12 +13,11 @@ from tqdm.auto import tqdm
 from distill.augmentation.augmenter import Augmenter
 from distill.augmentation.copies import draw_copies
 from distill.augmentation.settings import Augmentation
-from distill.data.apidocs import default_cache_folder
 from distill.data.tasks import TEXT, TEXT_PAIR
-from distill.estimation import check_disk
+from distill.estimation import check_disk, duration
+from pocketbert.cache import cache_folder, unwritable
 from pocketbert.command import say
-from pocketbert.errors import UserError
-from pocketbert.files import fingerprint
+from pocketbert.files import fingerprint, text_hash
 
 ROWS_A_PART = 1000
 SAMPLE = 32
@@ -50,7 +48,7 @@ def augmented(
     texts = rows.select_columns(columns)
     drawn = [settings.copies, settings.probability, seed]
     content = {name: texts[name][:] for name in columns}
-    folder = (cache_dir or default_cache_folder()) / f"augmented-{fingerprint([content, augmenter.fingerprint, drawn])}"
+    folder = (cache_dir or cache_folder()) / f"augmented-{fingerprint([content, augmenter.fingerprint, drawn])}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
@@ -58,10 +56,7 @@ def augmented(
                 _announce(texts, augmenter, settings, folder)
             parts = list(_parts(texts, augmenter, settings, seed, folder))
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise UserError(
-            f"augmented text can't be kept in {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a folder that "
-            "can be written."
-        ) from None
+        raise unwritable("augmented text", folder.parent, error) from None
     return concatenate_datasets([Dataset.from_file(str(part)) for part in parts]), folder
 
 
@@ -81,8 +76,7 @@ def _announce(texts: Dataset, augmenter: Augmenter, settings: Augmentation, fold
     share = len(texts) / len(sample[TEXT])
     seconds = (time.perf_counter() - begin) * share
     size = int(sum(len(text.encode()) for column in made.values() for text in column) * share)
-    time_text = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-    say(f"augmenting {len(texts):,} rows: about {time_text} and {size / 1e9:.2f} GB of disk, once", "")
+    say(f"augmenting {len(texts):,} rows: about {duration(seconds)} and {size / 1e9:.2f} GB of disk, once", "")
     check_disk(folder, size, "augmented text", "XDG_CACHE_HOME")
 
 
@@ -101,12 +95,12 @@ def _parts(texts: Dataset, augmenter: Augmenter, settings: Augmentation, seed: i
 def _copies(
     rows: dict[str, list[str]], augmenter: Augmenter, settings: Augmentation, seed: int
 ) -> dict[str, list[str]]:
-    """Return the copies of some rows; of a pair's, every second one changes the second text."""
+    """Return the copies of some rows; those of a pair change its two texts in turn."""
     candidates = {name: augmenter.candidates(texts) for name, texts in rows.items()}
     made: dict[str, list[str]] = {name: [] for name in rows}
     for number in range(len(rows[TEXT])):
         original = tuple(texts[number] for texts in rows.values())
-        generator = np.random.default_rng([seed, _hash(original)])
+        generator = np.random.default_rng([seed, text_hash(*original)])
         drawn = [
             draw_copies(text, candidates[name][number], settings.copies, settings.probability, generator)
             for name, text in zip(rows, original, strict=True)
@@ -122,10 +116,6 @@ def _mixed(original: tuple[str, ...], drawn: Sequence[Sequence[str]], first: int
     for number in range(len(drawn[0])):
         changed = (first + number) % len(original)
         yield tuple(drawn[place][number] if place == changed else text for place, text in enumerate(original))
-
-
-def _hash(texts: tuple[str, ...]) -> int:
-    return int.from_bytes(hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).digest(), "little")
 
 
 def _write(columns: dict[str, list[str]], file: Path) -> None:

@@ -1,6 +1,5 @@
 """A corpus as token ids on disk: written once, and read through a memory map, so it may be larger than memory."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -15,9 +14,9 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from distill.corpus.texts import Texts
-from distill.data.apidocs import default_cache_folder
+from pocketbert.cache import cache_folder, unwritable
 from pocketbert.errors import UserError
-from pocketbert.files import fingerprint
+from pocketbert.files import fingerprint, text_hash
 
 TEXTS_A_BATCH = 1000
 LONGEST_TEXT = 100_000  # characters; what is longer is cut into several texts
@@ -62,7 +61,7 @@ def tokenised(
         UserError: the corpus has too little text, or the folder can't be written.
     """
     key = fingerprint([texts.fingerprint, tokenizer.backend_tokenizer.to_str(), length, packed])
-    folder = (cache_dir or default_cache_folder()) / f"corpus-{key}"
+    folder = (cache_dir or cache_folder()) / f"corpus-{key}"
     message = f"corpus {texts.name}: read from {folder}."
     if not folder.is_dir():
         _write(texts, tokenizer, length, packed, folder)
@@ -77,10 +76,7 @@ def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed
         folder.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
-        raise UserError(
-            f"the tokenised corpus can't be kept in {folder.parent} ({error.strerror}): set XDG_CACHE_HOME to a folder "
-            "that can be written."
-        ) from None
+        raise unwritable("the tokenised corpus", folder.parent, error) from None
     try:
         with ExitStack() as stack:
             parts = {
@@ -92,7 +88,7 @@ def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed
             )
             for text in texts.read():
                 bar.update(len(text) + 1)
-                part = parts[EVALUATION if _hash(text) % EVALUATION_SHARE == 0 else TRAIN]
+                part = parts[EVALUATION if text_hash(text) % EVALUATION_SHARE == 0 else TRAIN]
                 for start in range(0, len(text), LONGEST_TEXT):
                     part.add(text[start : start + LONGEST_TEXT])
         if not all(part.rows for part in parts.values()):
@@ -112,10 +108,6 @@ def _rename(partial: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():  # else another run has just written the same
             raise
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
 class _Part:

@@ -6,9 +6,7 @@ Sentences that name one of the libraries are left out, as are sentences that two
 told apart by its subject and manner.
 """
 
-import hashlib
 import importlib.metadata
-import os
 import platform
 import re
 import tempfile
@@ -23,8 +21,9 @@ import pyarrow.parquet as pq
 from distill.data.docstrings import STANDARD_LIBRARY, first_sentences, library_folder
 from distill.data.folders import Source
 from distill.data.tables import Table
+from pocketbert.cache import cache_folder
 from pocketbert.errors import UserError
-from pocketbert.files import fingerprint
+from pocketbert.files import fingerprint, text_hash
 
 APIDOCS = "apidocs"
 ROWS_PER_CLASS = 1800
@@ -50,19 +49,13 @@ WORDS = range(5, 61)
 SPARE = 1.3  # read more than needed: some sentences are dropped as shared
 
 
-def default_cache_folder() -> Path:
-    """Return `$XDG_CACHE_HOME/pocketbert`, or `~/.cache/pocketbert`."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "pocketbert"
-
-
 def build_apidocs(
     cache_dir: Path | None = None, rows_per_class: int = ROWS_PER_CLASS, libraries: Mapping[str, str] | None = None
 ) -> Source:
     """Return the task's rows from the cache, or build them from the installed libraries and cache them.
 
     Args:
-        cache_dir: where the Parquet file is kept; `default_cache_folder()` by default.
+        cache_dir: where the Parquet file is kept; `pocketbert.cache.cache_folder()` by default.
         rows_per_class: most rows a class, nine tenths for train and one for evaluation.
         libraries: import names with their distributions' names; `LIBRARIES` by default.
 
@@ -72,7 +65,7 @@ def build_apidocs(
     chosen = LIBRARIES if libraries is None else libraries
     versions = {name: installed_version(name, distribution) for name, distribution in chosen.items()}
     key = fingerprint({"form": FORM, "rows": rows_per_class, "versions": versions})
-    file = (cache_dir or default_cache_folder()) / f"{APIDOCS}-{key}.parquet"
+    file = (cache_dir or cache_folder()) / f"{APIDOCS}-{key}.parquet"
     rows, message = _read_cached(file), f"apidocs: read from {file}."
     if rows is None:
         rows = _build([name for name, version in versions.items() if version], rows_per_class)
@@ -123,7 +116,7 @@ def _build(libraries: list[str], rows_per_class: int) -> pa.Table:
 def _parts(sentences: list[str]) -> dict[str, list[str]]:
     """Share sentences out by their hash alone, and order them by it."""
     parts: dict[str, list[str]] = {"train": [], "evaluation": []}
-    for number, sentence in sorted((_hash(sentence), sentence) for sentence in sentences):
+    for number, sentence in sorted((text_hash(sentence), sentence) for sentence in sentences):
         parts["train" if number % EVALUATION_SHARE else "evaluation"].append(sentence)
     return parts
 
@@ -140,10 +133,6 @@ def _sentences(library: str, count: int) -> list[str]:
         if len(usable) >= count:
             break
     return list(usable)
-
-
-def _hash(sentence: str) -> int:
-    return int.from_bytes(hashlib.blake2b(sentence.encode(), digest_size=8).digest(), "little")
 
 
 def _read_cached(file: Path) -> pa.Table | None:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from inspect import cleandoc
 from pathlib import Path
 
+from pocketbert.files import text_hash
+
 STANDARD_LIBRARY = "python"
 NOT_DOCUMENTATION = {
     "test", "tests", "testing", "_vendor", "site-packages", "dist-packages", "idlelib", "lib2to3", "turtledemo",
@@ -43,14 +45,14 @@ def first_sentences(folder: Path) -> Iterator[str]:
 
 def whole_docstrings(folders: Iterable[Path]) -> Iterator[str]:
     """Yield each docstring below the folders once, on one line, without its doctests; files come as above."""
-    seen = set[bytes]()
+    seen = set[int]()
     for folder in folders:
         for docstring in _docstrings_below(folder):
             lines = (line.strip() for line in docstring.splitlines())
             text = MARKUP.sub("", " ".join(line for line in lines if line and not line.startswith((">>>", "..."))))
-            digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-            if text and digest not in seen:
-                seen.add(digest)
+            number = text_hash(text)
+            if text and number not in seen:
+                seen.add(number)
                 yield text
 
 

@@ -15,6 +15,7 @@ from distill.data.labels import LabelCoding, encode_labels
 from distill.data.tables import Table
 from distill.data.tasks import LABEL, TEXT, TEXT_PAIR
 from pocketbert.errors import UserError
+from pocketbert.files import text_hash
 
 EVALUATION_SHARE = 10  # every tenth text
 
@@ -109,11 +110,8 @@ def split_off(rows: Split, name: str, columns: Columns) -> tuple[Split, Split]:
 
 def text_hashes(data: pa.Table) -> NDArray[np.uint64]:
     """Return a hash of each row's text, or of its two: uint64 [N]."""
-    texts: list[str] = data[TEXT].to_pylist()
-    if TEXT_PAIR in data.column_names:
-        texts = [f"{first}\x1f{second}" for first, second in zip(texts, data[TEXT_PAIR].to_pylist(), strict=True)]
-    digests = b"".join(hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
-    return np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    columns = [data[name].to_pylist() for name in (TEXT, TEXT_PAIR) if name in data.column_names]
+    return np.fromiter((text_hash(*texts) for texts in zip(*columns, strict=True)), dtype=np.uint64, count=len(data))
 
 
 def _texts(table: Table, column: str) -> pa.ChunkedArray:

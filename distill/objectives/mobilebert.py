@@ -52,9 +52,9 @@ class FeatureMaps(Layerwise):
     def term(self, student: Activations, teacher: Activations, mask: Tensor, ours: int, theirs: int) -> Tensor:
         """Return the weighted sum of the three parts."""
         projected = self.projections[ours](student.layers(HIDDEN_STATES)[ours + 1])
-        found = losses.feature_maps(projected, teacher.layers(HIDDEN_STATES)[theirs + 1], mask)
-        total: Tensor = sum(part * value for part, value in zip(self._parts, found, strict=True))  # type: ignore[assignment]  # sum begins with 0
-        return total
+        parts = losses.feature_maps(projected, teacher.layers(HIDDEN_STATES)[theirs + 1], mask)
+        distance, means, variances = (weight * part for weight, part in zip(self._parts, parts, strict=True))
+        return distance + means + variances
 
     def describe(self) -> str:
         """Say what is aligned."""

@@ -54,13 +54,8 @@ def _fold_layer(layer: Any, wide: "_Stream") -> None:  # noqa: ANN401  (transfor
     for module in shrink:
         wide.read(module.dense)
         _absorb(module.dense, module.LayerNorm)
-    if layer.bottleneck.use_bottleneck_attention:
-        pass  # all three read the block's own state, which has been folded
-    elif layer.bottleneck.key_query_shared_bottleneck:
-        wide.read(attention.self.value)
-    else:
-        for name in ("query", "key", "value"):
-            wide.read(getattr(attention.self, name))
+    for name in _readers(layer.bottleneck):
+        wide.read(getattr(attention.self, name))
     inner = _Stream()
     inner.add(attention.output)
     for block in getattr(layer, "ffn", ()):
@@ -71,6 +66,13 @@ def _fold_layer(layer: Any, wide: "_Stream") -> None:  # noqa: ANN401  (transfor
     inner.read(layer.output.bottleneck.dense)
     wide.add(layer.output.bottleneck)
     wide.sound &= inner.sound
+
+
+def _readers(bottleneck: Any) -> tuple[str, ...]:  # noqa: ANN401  (transformers' module)
+    """Return which of queries, keys and values read the state between the blocks; the others read what shrinks it."""
+    if bottleneck.use_bottleneck_attention:
+        return ()
+    return ("value",) if bottleneck.key_query_shared_bottleneck else ("query", "key", "value")
 
 
 def _absorb(linear: nn.Linear, norm: Any) -> None:  # noqa: ANN401  (NoNorm, which transformers does not export)

@@ -5,7 +5,7 @@ import pyarrow.compute as pc
 import pytest
 
 from distill.data import apidocs
-from distill.data.apidocs import GIVEAWAYS, LIBRARIES, WORDS, build_apidocs, default_cache_folder
+from distill.data.apidocs import GIVEAWAYS, LIBRARIES, WORDS, build_apidocs
 from distill.data.docstrings import first_sentences, library_folder
 from distill.data.loading import load_task
 from pocketbert.errors import UserError
@@ -89,11 +89,3 @@ def test_the_task_loads_by_its_name(tmp_path, monkeypatch):
     data = load_task("apidocs", cache_dir=tmp_path, rows_per_class=30)
     assert data.task.labels == ("jinja2", "pydantic", "rich")
     assert set(np.bincount(data.train["label"][:])) == {data.train.num_rows // 3}
-
-
-def test_the_cache_folder_follows_the_environment(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache_folder() == tmp_path / "pocketbert"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_cache_folder() == tmp_path / ".cache" / "pocketbert"
