@@ -17,6 +17,7 @@ def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
         "recipe": run["recipe"]["name"],
         "metric": run["data"]["metric"],
         "teacher": run["quality"]["teacher"]["value"],
+        "each_teacher": " ".join(f"{each['quality']['value']:.4f}" for each in run.get("teachers", [])),
         "before_training": run["quality"]["student_before_training"]["value"],
         "steps": sum(stage["steps"] for stage in run["seeds"][0]["stages"]),
         "processor": environment["processor"],
