@@ -8,6 +8,7 @@ for each seed to a CSV file, a summary beside it, and prints the paired comparis
 
 import csv
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.panel_rows import panel_rows, summary
+from benchmarks.panel_rows import panel_rows, share_controls, summary
 from benchmarks.recorded_commands import without_root
 from distill.recipes import RECIPES
 from pocketbert import command
@@ -47,31 +48,44 @@ def panel(
     results: Annotated[Path, typer.Option(help="CSV file to write, with a -summary beside it.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/panel"),
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
-    recipes: Annotated[list[str] | None, typer.Option("--recipe", help="Recipes; the first is compared with.")] = None,
-    control: Annotated[bool, typer.Option(help="Train the control too.")] = True,
+    recipes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--recipe", help="Recipes, also with options ('tinybert --augment 4'); the first is compared with."
+        ),
+    ] = None,
+    control: Annotated[bool, typer.Option(help="Train the first recipe's control too.")] = True,
     seeds: Annotated[int, typer.Option(help="Seeds per task.")] = 3,
     jobs: Annotated[int, typer.Option(min=1, help="Tasks to run side by side, sharing the cores.")] = 1,
+    effort: Annotated[float, typer.Option(min=0.01, help="Share of the usual number of steps.")] = 1.0,
     options: Annotated[str, typer.Option(help="More options for every run, as one text.")] = "",
 ) -> None:
     """Run the panel, write its rows, print the comparison."""
     chosen = _known("task", tasks or list(TASKS), TASKS)
-    names = _known("recipe", recipes or ["logits"], RECIPES)
-    extra = ["--seeds", str(seeds), *["--control"] * control, *shlex.split(options)]
+    methods = [Method(text) for text in dict.fromkeys(recipes or ["logits"])]
+    _known("recipe", [method.recipe for method in methods], RECIPES)
+    extra = ["--seeds", str(seeds), *shlex.split(options)]
 
     def run_task(task: str) -> list[str]:
         """Run one recipe after the other, since they share the teacher that the first one trains."""
-        return [
-            f"{task}-{name}"
-            for name in names
-            if _run(out / f"{task}-{name}", [*_arguments(task, name, root), *extra], jobs)
-        ]
+        failed = []
+        for number, method in enumerate(methods):
+            arguments = [*_arguments(task, method, root, effort), *extra, *["--control"] * (control and number == 0)]
+            if _run(method.folder(out, task), arguments, jobs):
+                failed.append(method.folder(out, task).name)
+        return failed
 
     with ThreadPoolExecutor(jobs) as pool:
         failed = [run for runs in pool.map(run_task, chosen) for run in runs]
     if failed:
         raise UserError(f"no panel: {', '.join(failed)} failed, as said above or in {out}/TASK-RECIPE.log.")
-    records = [(task, read_json(out / f"{task}-{name}" / "run.json")) for task in chosen for name in names]
-    rows = [row for task, record in records for row in panel_rows(task, record)]
+    rows = [
+        row
+        for task in chosen
+        for method in methods
+        for row in panel_rows(task, read_json(method.folder(out, task) / "run.json"), method.text)
+    ]
+    share_controls(rows)
     for row in rows:
         row["command"] = without_root(row["command"], root)
     lines = summary(rows)
@@ -87,10 +101,25 @@ def _known(kind: str, given: Sequence[str], known: Mapping[str, Any]) -> list[st
     return list(dict.fromkeys(given))
 
 
-def _arguments(task: str, recipe: str, root: Path) -> list[str]:
-    steps = STEPS[task] // len(RECIPES[recipe].stages)
+class Method:
+    """A recipe, perhaps with options of `distill.run`, as the command line has it."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        try:
+            self.recipe, *self.options = shlex.split(text)
+        except ValueError:
+            raise UserError(f"--recipe '{text}': write a recipe's name, perhaps with options after it.") from None
+
+    def folder(self, out: Path, task: str) -> Path:
+        """Return the folder of its run on a task."""
+        return out / re.sub(r"[^A-Za-z0-9.=]+", "-", f"{task}-{self.text}")
+
+
+def _arguments(task: str, method: Method, root: Path, effort: float = 1.0) -> list[str]:
+    steps = max(1, round(STEPS[task] * effort) // len(RECIPES[method.recipe].stages))
     data = [part.format(root=root) for part in TASKS[task]]
-    return [*data, "--recipe", recipe, "--set", f"training.max_steps={steps}"]
+    return [*data, "--recipe", method.recipe, *method.options, "--set", f"training.max_steps={steps}"]
 
 
 def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:

@@ -9,12 +9,18 @@ from scipy import stats
 SCORES = ("teacher", "before_training", "student", "control")
 
 
-def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return one row per seed of a run's record; the int8 file is the first seed's."""
+def panel_rows(task: str, run: Mapping[str, Any], recipe: str | None = None) -> list[dict[str, Any]]:
+    """Return one row per seed of a run's record; the int8 file is the first seed's.
+
+    Args:
+        task: its name in the panel.
+        run: the record.
+        recipe: what to call how it was made; by default the recipe's own name.
+    """
     environment = run["environment"]
     shared = {
         "task": task,
-        "recipe": run["recipe"]["name"],
+        "recipe": recipe or run["recipe"]["name"],
         "metric": run["data"]["metric"],
         "teacher": run["quality"]["teacher"]["value"],
         "each_teacher": " ".join(f"{each['quality']['value']:.4f}" for each in run.get("teachers", [])),
@@ -37,6 +43,19 @@ def panel_rows(task: str, run: Mapping[str, Any]) -> list[dict[str, Any]]:
         }
         for number, seed in enumerate(run["seeds"])
     ]
+
+
+def share_controls(rows: Sequence[dict[str, Any]]) -> None:
+    """Compare rows without a control of their own with that of another recipe, of the same task, seed and steps."""
+    controls = {_conditions(row): row["control"] for row in rows if row["control"] != ""}
+    for row in rows:
+        if row["control"] == "" and _conditions(row) in controls:
+            row["control"] = controls[_conditions(row)]
+            row["difference"] = row["student"] - row["control"]
+
+
+def _conditions(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return row["task"], row["seed"], row["steps"]
 
 
 def comparison(differences: Sequence[float]) -> dict[str, float]:

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.panel_rows import comparison, panel_rows, summary
+from benchmarks.panel_rows import comparison, panel_rows, share_controls, summary
 from tests.benchmarks.sample_run import classification_run
 
 
@@ -65,3 +65,14 @@ def test_recipes_are_compared_with_the_first_by_task_and_seed():
     assert lines["b", "distilbert"]["against logits"] == "-1.0"
     assert lines["all runs", "distilbert"]["against logits"].startswith("+1.3 [")  # (2 + 3 - 1) / 3
     assert lines["all tasks' means", "distilbert"]["against logits"].startswith("+0.7 [")  # (2.5 - 1) / 2 = 0.75
+
+
+def test_a_control_is_shared_with_recipes_of_the_same_steps():
+    rows = _rows("a", "logits", (0.81, 0.83), control=0.7)
+    rows += _rows("a", "tinybert", (0.85, 0.86, 0.87), control=0.0)
+    for row in rows[2:]:
+        row["control"] = row["difference"] = ""
+    rows[3]["steps"] = 5
+    share_controls(rows)
+    assert [row["control"] for row in rows] == [0.7, 0.7, 0.7, "", ""]  # seed 1 has other steps, seed 2 no control
+    assert rows[2]["difference"] == pytest.approx(0.15)
