@@ -120,7 +120,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     for model in (run.student, run.teacher.model):
         preparation.restore_units(model, run.task)
     save_student(run.student, folder / "student")
-    run.teacher.tokenizer.save_pretrained(folder / "student")
+    run.reading.tokenizer.save_pretrained(folder / "student")
     exported = exporting.export_and_prove(run, students[0].evaluation_logits, folder, request.max_drop)
     for file in exported:
         console.print(file.describe())

@@ -1,6 +1,7 @@
 """The Distiller: everything that is differentiable in a stage — student, projections, losses."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +92,8 @@ class Distiller(nn.Module):
             attention_mask: [B, L], 1 for real tokens.
             token_type_ids: [B, L] where the tokenizer gives them.
             labels: [B], class ids or values; -100 or NaN where a row has none.
-            teacher_logits: [B, C], stored; spares the teacher's forward pass when all that is needed are logits.
+            teacher_logits: [B, C], stored, and taken instead of the teacher's own where the text is as it was; spares
+                the teacher's forward pass when all that is needed are logits.
         """
         changed = None
         if self.training and self._noise is not None and self.epoch >= self._noise.clean_epochs:
@@ -139,9 +141,13 @@ class Distiller(nn.Module):
     ) -> Activations | None:
         if not self._teacher_needs:
             return None
-        if logits is None or not self.needs_teacher_logits_only:
+        if logits is None:
             return self._teacher_activations(inputs, hidden)
-        if changed is None or not changed.any():
+        known = changed is None or not changed.any()
+        if not self.needs_teacher_logits_only:
+            live = self._teacher_activations(inputs)
+            return replace(live, logits=logits) if known else live
+        if known:
             return Activations(logits=logits)
         live = self._teacher_activations({name: tensor[changed] for name, tensor in inputs.items()})
         return Activations(logits=logits.index_put((changed,), live.logits.to(logits.dtype)))

@@ -11,6 +11,7 @@ from transformers import PreTrainedModel
 from distill.data.encoding import MODEL_INPUTS
 from distill.evaluation import Difference, difference
 from distill.preparation import Logits, Run
+from distill.reading import Reading
 from pocketbert.devices import move
 from students.export import Parity, export_fp32, export_int8, parity, run_onnx
 
@@ -70,17 +71,19 @@ def export_and_prove(run: Run, student_logits: Logits, folder: Path, limit: floa
         limit: files that lose more than this on the metric are removed.
     """
     places = {
-        "teacher": (run.teacher.model, run.member_answers[0], folder / "teacher-onnx"),
-        "student": (run.student, student_logits, folder / "student"),
+        "teacher": (run.teacher.model, run.readings[0], run.member_answers[0], folder / "teacher-onnx"),
+        "student": (run.student, run.reading, student_logits, folder / "student"),
     }
     return [
-        _export(run, f"{role} {precision}", model, reference, place / f"model-{precision}.onnx", limit)
-        for role, (model, reference, place) in places.items()
+        _export(run, f"{role} {precision}", model, reading, reference, place / f"model-{precision}.onnx", limit)
+        for role, (model, reading, reference, place) in places.items()
         for precision in ("fp32", "int8")
     ]
 
 
-def _export(run: Run, name: str, model: PreTrainedModel, reference: Logits, path: Path, limit: float) -> Exported:
+def _export(
+    run: Run, name: str, model: PreTrainedModel, reading: Reading, reference: Logits, path: Path, limit: float
+) -> Exported:
     path.parent.mkdir(parents=True, exist_ok=True)
     device = model.device
     write = export_int8 if path.stem.endswith("int8") else export_fp32
@@ -88,7 +91,7 @@ def _export(run: Run, name: str, model: PreTrainedModel, reference: Logits, path
     move(model, "cpu")
     write(model, path, metadata)
     move(model, device)
-    rows = run.rows.evaluation
+    rows = reading.rows.evaluation
     columns = rows.select_columns([column for column in MODEL_INPUTS if column in rows.column_names])
     # One row at a time, as a device does: int8 activations share one scale a batch, so neighbours would matter.
     logits = run_onnx(path, columns.to_list(), batch_size=1 if path.stem.endswith("int8") else 32)

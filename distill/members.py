@@ -8,7 +8,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from distill.config import RunConfig
 from distill.data.tasks import Task, TaskData
-from pocketbert.errors import DoesNotFit, UserError
+from pocketbert.errors import UserError
 from pocketbert.files import fingerprint
 from teachers.ensemble import Ensemble
 from teachers.loading import Teacher, load_teacher
@@ -41,7 +41,6 @@ def load_members(config: RunConfig, task: Task) -> tuple[Member, ...]:
 
     Raises:
         UserError: one can't be loaded, or is given twice though its head is trained already.
-        DoesNotFit: one reads other tokens than the first.
     """
     members: list[Member] = []
     for number, name in enumerate(config.teachers):
@@ -52,14 +51,6 @@ def load_members(config: RunConfig, task: Task) -> tuple[Member, ...]:
             raise UserError(
                 f"--teacher {name} is given twice and its head is trained for the task already: its average with "
                 "itself is itself. Name it once, or add --finetune to train it again with another seed each."
-            )
-        if members:
-            first = members[0].teacher
-            check_tokenizers(
-                teacher.tokenizer,
-                first.tokenizer,
-                f"teacher {name} and teacher {first.name}",
-                "a student reads one text's tokens and all its teachers the same ones. Take teachers that share them.",
             )
         place = f"teacher-{number + 1}" if number else "teacher"
         weight = config.teacher_weights[number] if config.teacher_weights else 1.0
@@ -92,16 +83,11 @@ def finetuning_key(member: Member, config: RunConfig, data: TaskData) -> str:
     )
 
 
-def check_tokenizers(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase, who: str, remedy: str) -> None:
-    """Check that two tokenizers make the same tokens of a text.
-
-    Raises:
-        DoesNotFit: they differ; the message begins with `who` and ends in `remedy`.
-    """
+def differing_tokens(ours: PreTrainedTokenizerBase, theirs: PreTrainedTokenizerBase) -> str | None:
+    """Say how two tokenizers differ; None where they make the same tokens of a text."""
     differing = len(ours.get_vocab().items() ^ theirs.get_vocab().items())
+    if differing:
+        return f"{len(ours)} and {len(theirs)} pieces, {differing} of them in one alone or under another number"
     first, second = (json.loads(tokenizer.backend_tokenizer.to_str()) for tokenizer in (ours, theirs))
     parts = [part for part in ("normalizer", "pre_tokenizer", "post_processor") if first[part] != second[part]]
-    if not differing and not parts:
-        return
-    how = f"{len(ours)} and {len(theirs)} pieces, {differing} of them in one alone or under another number"
-    raise DoesNotFit(f"{who} have different tokenizers ({how if differing else f'their {parts[0]} differs'}): {remedy}")
+    return f"their {parts[0]} differs" if parts else None

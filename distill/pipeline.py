@@ -1,5 +1,6 @@
 """The order of a run: teacher, student, stages. Every step finds its finished work again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from transformers import PreTrainedModel
 from distill.evaluation import predict
 from distill.members import Member, finetuning_key
 from distill.planning import control_recipe, finetuning, logits_file, stores_logits
-from distill.preparation import Logits, Run, restore_units, standardise, student_rows
+from distill.preparation import Logits, Run, restore_units, standardise, student_rows, taught_rows
+from distill.reading import Reading
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, StageResult, run_recipe, stage_weights
 from distill.starting import start_from_teacher
@@ -37,18 +39,20 @@ class Trained:
 def ready_teachers(run: Run) -> list[str]:
     """Fine-tune each teacher whose head does not fit, or find it fine-tuned; return a line each on what was done."""
     notes = [_ready(run, member) for member in run.members]
-    move(run.answerer, best_device())
+    for member in run.members:
+        move(member.teacher.model, best_device())
+        member.teacher.model.eval()
     run.answerer.eval()
-    run.member_answers = tuple(answer(run, member.teacher.model) for member in run.members)
-    run.answers = _together(run)
+    run.member_answers = tuple(answer(run, member.teacher.model, run.reading_of(member)) for member in run.members)
+    run.answers = _together(run, run.member_answers)
     return notes
 
 
-def _together(run: Run) -> Logits:
-    """Return what all teachers say on the evaluation split, [N, C]."""
+def _together(run: Run, answers: Sequence[Logits]) -> Logits:
+    """Return what all teachers say, [N, C], from what each of them does."""
     if len(run.members) == 1:
-        return run.member_answers[0]
-    logits = [torch.from_numpy(answers) for answers in run.member_answers]
+        return answers[0]
+    logits = [torch.from_numpy(each) for each in answers]
     weights = [member.weight for member in run.members]
     averaged: Logits = average(logits, weights, regression=run.task.kind == "regression").numpy()
     return averaged
@@ -63,9 +67,16 @@ def _ready(run: Run, member: Member) -> str:
     return note
 
 
-def answer(run: Run, model: PreTrainedModel) -> Logits:
-    """Return a model's logits on the evaluation split, [N, C]; a regression's in the data's units."""
-    return run.task.in_units(predict(model, run.rows.evaluation, run.collator))
+def answer(run: Run, model: PreTrainedModel, reading: Reading | None = None) -> Logits:
+    """Return a model's logits on the evaluation split, [N, C]; a regression's in the data's units.
+
+    Args:
+        run: made ready.
+        model: a sequence classifier.
+        reading: of the model's tokenizer; None: the student's.
+    """
+    own = reading or run.reading
+    return run.task.in_units(predict(model, own.rows.evaluation, own.collator))
 
 
 def start_student(run: Run) -> Initialisation:
@@ -86,12 +97,12 @@ def start_student(run: Run) -> Initialisation:
 def train_student(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:
     """Distil the student from its start."""
     rows = _with_teacher_logits(run, student_rows(run))
-    return _train(run, run.config.recipe, start, rows, seed, "student")
+    return _train(run, run.recipe, start, rows, seed, "student")
 
 
 def train_control(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:
     """Train the same student from the same start for the same steps on gold labels, without a teacher."""
-    recipe = control_recipe(run.config.recipe, len(student_rows(run)))
+    recipe = control_recipe(run.recipe, len(student_rows(run)))
     return _train(run, recipe, start, run.rows.labelled, seed, "control")
 
 
@@ -99,7 +110,7 @@ def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Datas
     run.student.load_state_dict(start)
     folder = run.folder / f"seed-{seed}" / role
     teacher = run.answerer if role == "student" else None
-    special = tuple(run.teacher.tokenizer.all_special_ids)
+    special = tuple(run.reading.tokenizer.all_special_ids)
     conditions = Conditions(rows, run.collator, seed, f"{role}, seed {seed}", run.config.bf16, special)
     stages = run_recipe(recipe, run.student, teacher, conditions, folder)
     logits = answer(run, run.student)
@@ -119,6 +130,14 @@ def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
         logits = stored_logits(
             logits_file(run.folder),
             key,
-            lambda: predict(run.answerer, rows, run.collator, 128, "teacher's soft targets"),
+            lambda: _together(run, [_soft_targets(run, member) for member in run.members]),
         )
     return rows.add_column("teacher_logits", logits.tolist())
+
+
+def _soft_targets(run: Run, member: Member) -> Logits:
+    """Return what a teacher says on the student's training rows, [N, C]."""
+    reading = run.reading_of(member)
+    move(member.teacher.model, best_device())
+    title = f"{member.title}'s soft targets"
+    return predict(member.teacher.model, taught_rows(run, reading), reading.collator, 128, title)

@@ -6,10 +6,10 @@ from datasets import Dataset
 
 from distill import estimation
 from distill.members import Member, finetuning_key
-from distill.preparation import Run, student_rows
+from distill.preparation import Run, student_rows, taught_rows
 from distill.recipes.schema import Recipe
 from distill.remaining import Work, remaining, told, total
-from distill.stages import Conditions, build_distiller, plain_recipe, recipe_steps
+from distill.stages import Conditions, asks_teacher, build_distiller, plain_recipe, recipe_steps
 from distill.teacher_training import TeacherTraining
 from pocketbert.devices import best_device, move
 from students.building import load_student
@@ -28,14 +28,13 @@ def estimate(run: Run) -> tuple[estimation.Cost, str]:
             parts[f"{member.title} fine-tuning"] = work
     rows, folders = student_rows(run), [run.folder / f"seed-{seed}/student" for seed in seeds]
     conditions = _conditions(run, rows)
-    work = remaining(config.recipe, student, teacher, conditions, folders, stored_logits=stores_logits(run))
+    work = remaining(run.recipe, student, teacher, conditions, folders, stored_logits=stores_logits(run))
     if work.seconds and stores_logits(run) and not logits_file(run.folder).exists():
-        move(teacher, best_device())
-        parts["teacher's soft targets"] = Work(estimation.seconds_to_answer(teacher, rows, run.collator, 128), 0)
+        parts["teacher's soft targets"] = Work(sum(_seconds_to_answer(run, member) for member in run.members), 0)
     parts[f"student, {config.seeds} seed(s)"] = work
     if config.control:
         folders = [run.folder / f"seed-{seed}/control" for seed in seeds]
-        recipe = control_recipe(config.recipe, len(rows))
+        recipe = control_recipe(run.recipe, len(rows))
         labelled = _conditions(run, run.rows.labelled)
         parts[f"control, {config.seeds} seed(s)"] = remaining(recipe, student, None, labelled, folders)
     trained = [student, *(member.teacher.model for member in unready)]
@@ -44,8 +43,14 @@ def estimate(run: Run) -> tuple[estimation.Cost, str]:
     return total(parts, trained, held, disk), told(parts)
 
 
+def _seconds_to_answer(run: Run, member: Member) -> float:
+    reading, model = run.reading_of(member), member.teacher.model
+    move(model, best_device())
+    return estimation.seconds_to_answer(model, taught_rows(run, reading), reading.collator, 128)
+
+
 def _conditions(run: Run, rows: Dataset) -> Conditions:
-    special = tuple(run.teacher.tokenizer.all_special_ids)
+    special = tuple(run.reading.tokenizer.all_special_ids)
     return Conditions(rows, run.collator, run.config.seed, "estimate", run.config.bf16, special)
 
 
@@ -62,9 +67,12 @@ def control_recipe(recipe: Recipe, rows: int) -> Recipe:
 def stores_logits(run: Run) -> bool:
     """Tell whether the teacher has less to read if it answers every row once, and its logits are stored.
 
-    The other way is to ask it in every step; stages that want more of it than logits do so anyway.
+    The other way is to ask it in every step; stages that want more of it than logits do so anyway. A teacher that reads
+    other tokens than the student can't be asked with the student's batches.
     """
-    rows, recipe = len(student_rows(run)), run.config.recipe
+    rows, recipe = len(student_rows(run)), run.recipe
+    if run.other_tokens:
+        return any(asks_teacher(stage) for stage in recipe.stages)
     asked = sum(
         steps * stage.training.batch_size * stage.training.gradient_accumulation_steps
         for stage, steps in zip(recipe.stages, recipe_steps(recipe, rows), strict=True)
@@ -80,11 +88,12 @@ def logits_file(folder: Path) -> Path:
 
 def finetuning(run: Run, member: Member) -> TeacherTraining:
     """Return the training that fits a teacher to the task."""
+    reading = run.reading_of(member)
     return TeacherTraining(
         teacher=member.teacher,
         done=f"{member.title} fine-tuned",
         recipe=plain_recipe("teacher", run.config.teacher_training),
-        conditions=Conditions(run.rows.labelled, run.collator, member.seed, member.title, run.config.bf16),
+        conditions=Conditions(reading.rows.labelled, reading.collator, member.seed, member.title, run.config.bf16),
         folder=run.folder / member.place,
         key=finetuning_key(member, run.config, run.data),
         load=load_student,

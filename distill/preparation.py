@@ -6,25 +6,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from datasets import Dataset, concatenate_datasets
+from datasets import Dataset
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
+from distill.activations import LOGITS
 from distill.augmentation.augmenter import load_augmenter
 from distill.augmentation.settings import Augmentation
 from distill.augmentation.store import augmented
 from distill.config import RunConfig, check_folder
-from distill.data.encoding import PaddingCollator, encode
+from distill.data.encoding import PaddingCollator
 from distill.data.extending import extended
 from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
 from distill.evaluation import constant_answer, quality
-from distill.losses import IGNORED_LABEL
-from distill.members import Member, answerer, check_tokenizers, load_members
+from distill.members import Member, answerer, differing_tokens, load_members
+from distill.objectives import OBJECTIVES
+from distill.reading import Reading, Rows, read
+from distill.recipes.schema import Recipe
 from distill.stages import alignment, asks_teacher, check_progression
 from pocketbert import processes
-from pocketbert.errors import UserError
+from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint, sha256
 from students.building import build_student, proportions, usable_positions
 from students.initialization import check_method
@@ -36,33 +38,17 @@ FEW_ROWS = 100
 Logits = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class Rows:
-    """Encoded rows.
-
-    Attributes:
-        labelled: training rows with gold labels.
-        training: labelled rows and, where there are any, the ones without (label -100 or NaN).
-        evaluation: of the evaluation split.
-        found: training rows that are not changed copies of others.
-        truncated: training rows that were cut at the maximum length.
-    """
-
-    labelled: Dataset
-    training: Dataset
-    evaluation: Dataset
-    found: Dataset
-    truncated: int
-
-
 @dataclass
 class Run:
     """A prepared run: everything is loaded and checked, nothing long has begun.
 
     Attributes:
         members: the teachers; the first is the one that the student is cut out of and compared with in size and speed.
-        answerer: what answers for all of them.
+        answerer: what is asked while the student trains: the only teacher, or all of them as one. Where one of them
+            reads other tokens than the student, the answers are stored before, and this is the first of them.
         given: what the student's weights are, where they are a folder's.
+        reading: the texts as the student reads them.
+        readings: as each of the members does; the student's own where their tokens are the same.
         answers: what it says on the evaluation split, once the teachers are ready.
         member_answers: what each of them says there.
     """
@@ -75,9 +61,9 @@ class Run:
     student: PreTrainedModel
     student_name: str
     given: str | None
-    rows: Rows
+    reading: Reading
+    readings: tuple[Reading, ...]
     inputs: dict[str, str]
-    collator: PaddingCollator
     alignment: list[str]
     answers: Logits | None = None
     member_answers: tuple[Logits, ...] = ()
@@ -86,6 +72,30 @@ class Run:
     def teacher(self) -> Teacher:
         """The first teacher."""
         return self.members[0].teacher
+
+    @property
+    def rows(self) -> Rows:
+        """The rows as the student reads them."""
+        return self.reading.rows
+
+    @property
+    def collator(self) -> PaddingCollator:
+        """Pads the student's batches."""
+        return self.reading.collator
+
+    @property
+    def other_tokens(self) -> bool:
+        """Whether a teacher reads other tokens than the student."""
+        return any(reading is not self.reading for reading in self.readings)
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe, without noise where a teacher reads other tokens: changed tokens are none of its."""
+        return self.config.recipe.without_noise() if self.other_tokens else self.config.recipe
+
+    def reading_of(self, member: Member) -> Reading:
+        """Return the texts as a teacher reads them."""
+        return self.readings[self.members.index(member)]
 
     @property
     def ready(self) -> bool:
@@ -135,7 +145,10 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     members = load_members(config, data.task)
     teacher = members[0].teacher
     set_seed(config.seed)
-    student, name, given = _student(config.student, teacher, data.task)
+    student, tokenizer, name, given = _student(config.student, teacher, data.task)
+    strangers = [differing_tokens(tokenizer, member.teacher.tokenizer) for member in members]
+    if strangers[0]:
+        _check_sequence_level(config.recipe, f"teacher {teacher.name} and student {name}", strangers[0])
     for member in members:
         if member.teacher.ready:
             standardise(member.teacher.model, data.task)
@@ -143,13 +156,19 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         check_method(student, teacher.model, config.initialisation)
     elif config.initialisation != "auto":
         raise UserError(f"--initialisation {config.initialisation}: a student's folder has its own weights.")
-    longest = min(config.max_length, longest_input(student, *(member.teacher.model for member in members)))
-    voice = answerer(members)
+    voice = teacher.model if any(strangers) else answerer(members)
     lines = alignment(config.recipe, student, voice)
+    lines += [
+        f"{member.title} ({member.teacher.name}) has a tokenizer of its own and answers before the student trains"
+        for member, strange in zip(members, strangers, strict=True)
+        if strange
+    ]
     if config.augmentation is not None:
         data = _augmented(data, config.augmentation, config)
     inputs = _inputs(data, members, None if given is None else Path(config.student))
     check_folder(folder, config, inputs)
+    alike = [member.teacher.model for member, strange in zip(members, strangers, strict=True) if not strange]
+    reading = read(data, tokenizer, min(config.max_length, longest_input(student, *alike)))
     run = Run(
         config=config,
         folder=folder,
@@ -159,13 +178,34 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         student=student,
         student_name=name,
         given=given,
-        rows=_encode(data, teacher, longest),
+        reading=reading,
+        readings=tuple(
+            _own_reading(data, member.teacher, config.max_length) if strange else reading
+            for member, strange in zip(members, strangers, strict=True)
+        ),
         inputs=inputs,
-        collator=PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1),
         alignment=lines,
     )
     check_progression(config.recipe, student.config.num_hidden_layers, len(student_rows(run)))
     return run
+
+
+def _own_reading(data: TaskData, teacher: Teacher, most: int) -> Reading:
+    return read(data, teacher.tokenizer, min(most, longest_input(teacher.model)))
+
+
+def _check_sequence_level(recipe: Recipe, who: str, how: str) -> None:
+    """Refuse losses on what single tokens are inside the models, where the first teacher reads other tokens.
+
+    Raises:
+        DoesNotFit: the recipe has one.
+    """
+    inner = [name for stage in recipe.stages for name in stage.objectives if OBJECTIVES[name].needs != {LOGITS}]
+    if inner:
+        raise DoesNotFit(
+            f"{who} have different tokenizers ({how}), and recipe '{recipe.name}' compares them token by token "
+            f"({inner[0]}): take --recipe logits, which compares answers alone, or models that share a tokenizer."
+        )
 
 
 def _augmented(data: TaskData, settings: Augmentation, config: RunConfig) -> TaskData:
@@ -231,45 +271,26 @@ def _inputs(data: TaskData, members: Sequence[Member], student: Path | None) -> 
     return inputs
 
 
-def _student(name: str, teacher: Teacher, task: Task) -> tuple[PreTrainedModel, str, str | None]:
-    """Return the student, what to call it, and what its weights are where they are a folder's."""
+def _student(
+    name: str, teacher: Teacher, task: Task
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str, str | None]:
+    """Return the student, its tokenizer, what to call it, and what its weights are where they are a folder's."""
     parsed = parse_student_or_folder(name, proportions(teacher.model.config))
     if isinstance(parsed, StudentSpec):
-        return build_student(parsed, teacher.model), parsed.name, None
+        return build_student(parsed, teacher.model), teacher.tokenizer, parsed.name, None
     student = load_teacher(name, task.kind, task.labels)  # any classifier; the same rules tell whether its head fits
-    check_tokenizers(
-        student.tokenizer,
-        teacher.tokenizer,
-        f"student {parsed} and its teacher",
-        "losses on hidden states and shared batches need the same one. Take a student of the teacher's family or "
-        "a specification such as --student tiny, which uses the teacher's tokenizer.",
-    )
     if student.ready:
         standardise(student.model, task)
     head = "with its head" if student.ready else "with a new head"
-    return student.model, parsed.name, f"the weights of {name}, {head} ({student.reason})"
-
-
-def _encode(data: TaskData, teacher: Teacher, longest: int) -> Rows:
-    labelled = _standardised(encode(data.train, teacher.tokenizer, longest), data.task)
-    training = labelled
-    if data.unlabelled is not None and len(data.unlabelled):
-        filler = float("nan") if data.task.kind == "regression" else IGNORED_LABEL
-        extra = encode(data.unlabelled, teacher.tokenizer, longest)
-        extra = extra.add_column("labels", np.full(len(extra), filler, np.asarray(labelled["labels"][:1]).dtype))
-        training = concatenate_datasets([labelled, extra.cast(labelled.features)])
-    truncated = int((np.asarray(training["length"][:]) == longest).sum())
-    found = training.select(range(len(training) - data.augmented))
-    return Rows(labelled, training, encode(data.evaluation, teacher.tokenizer, longest), found, truncated)
-
-
-def _standardised(rows: Dataset, task: Task) -> Dataset:
-    if task.kind == "classification":
-        return rows
-    targets = task.standardised(np.asarray(rows["labels"][:]))
-    return rows.remove_columns("labels").add_column("labels", targets).cast(rows.features)
+    return student.model, student.tokenizer, parsed.name, f"the weights of {name}, {head} ({student.reason})"
 
 
 def student_rows(run: Run) -> Dataset:
     """Return the rows that the student learns from: unlabelled ones too where every stage asks the teacher."""
-    return run.rows.training if all(asks_teacher(stage) for stage in run.config.recipe.stages) else run.rows.labelled
+    return taught_rows(run, run.reading)
+
+
+def taught_rows(run: Run, reading: Reading) -> Dataset:
+    """Return the rows that the student learns from as one tokenizer reads them."""
+    taught = all(asks_teacher(stage) for stage in run.config.recipe.stages)
+    return reading.rows.training if taught else reading.rows.labelled

@@ -106,6 +106,11 @@ class Recipe(BaseModel):
             raise UserError(f"recipe '{self.name}': two stages share a name ({', '.join(names)})")
         return self
 
+    def without_noise(self) -> "Recipe":
+        """Return the same recipe on texts as they are."""
+        stages = tuple(stage.model_copy(update={"noise": None}) for stage in self.stages)
+        return self.model_copy(update={"stages": stages})
+
     def without_teacher(self) -> "Recipe":
         """Return the control: the same stages with gold labels as the only objective."""
         alone = {"hard_labels": {"weight": 1.0}}

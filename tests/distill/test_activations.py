@@ -116,3 +116,17 @@ def test_attention_code_of_its_own_is_refused_by_name():
     model = AutoModelForSequenceClassification.from_config(config)
     with pytest.raises(DoesNotFit, match="deberta-v2"):
         prepare(model, EVERYTHING)
+
+
+def test_attention_is_in_single_precision_within_bfloat16_on_a_processor(bert):
+    model = bert().eval()
+    prepare(model, frozenset({ATTENTION_SCORES}))
+    ids, mask = torch.randint(5, 120, (2, 6)), torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
+    with torch.autocast("cpu", torch.bfloat16):
+        half = capture(model, {"input_ids": ids, "attention_mask": mask}, frozenset({ATTENTION_SCORES}))
+    whole = capture(model, {"input_ids": ids, "attention_mask": mask}, frozenset({ATTENTION_SCORES}))
+    assert half.layers(ATTENTION_SCORES)[0].dtype == torch.float32
+    for ours, theirs in zip(half.layers(ATTENTION_SCORES), whole.layers(ATTENTION_SCORES), strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-3)
+    half.logits.float().sum().backward()
+    assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
