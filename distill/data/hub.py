@@ -1,14 +1,16 @@
 """Hub datasets: `name`, `name/config`, `namespace/name` or `namespace/name/config`; never any remote code."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import datasets
-from datasets import Dataset, DatasetDict, load_dataset
+import pyarrow as pa
+from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
 from datasets.exceptions import DatasetNotFoundError
-from huggingface_hub import constants, snapshot_download
+from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
@@ -17,6 +19,7 @@ from distill.data.formats import arrow_table
 from pocketbert.errors import UserError
 from pocketbert.hub import hub_reachable
 
+ROWS_A_BATCH = 1000
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*){0,2}")
 
 
@@ -45,7 +48,7 @@ def open_hub(source: str) -> Source:
     """
     online = hub_reachable()
     with _offline(not online), _quiet():
-        splits = _load(source, online)
+        splits, _ = _load(source, online)
     train = next((name for name in TRAIN_NAMES if name in splits), None)
     if train is None:
         raise UserError(f"Hub dataset '{source}' has no train split; it has {', '.join(splits)}.")
@@ -60,10 +63,42 @@ def open_hub(source: str) -> Source:
     )
 
 
-def _load(source: str, online: bool) -> Mapping[str, Dataset]:
+def stream_hub(source: str) -> tuple[Callable[[], Iterator[pa.RecordBatch]], str]:
+    """Open the train split of a Hub dataset without fetching it: its rows come while they are read.
+
+    Returns:
+        What begins to read it, and what stands for its version.
+
+    Raises:
+        UserError: as `open_hub`; while it is read, the Hub has gone away.
+    """
+    online = hub_reachable()
+    with _offline(not online), _quiet():
+        splits, version = _load(source, online, streaming=True)
+    if "train" not in splits:
+        raise UserError(f"Hub dataset '{source}' has no train split; it has {', '.join(splits)}.")
+    rows = splits["train"].with_format("arrow")
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            with _offline(not online), _quiet():
+                for table in rows.iter(batch_size=ROWS_A_BATCH):
+                    yield from table.to_batches()
+        except (ConnectionError, httpx.TransportError) as error:
+            raise UserError(f"Hub dataset '{source}' broke off ({_one_line(error)}): run the command again.") from None
+
+    return batches, version
+
+
+def _load(source: str, online: bool, *, streaming: bool = False) -> tuple[Mapping[str, Any], str]:
+    """Return a dataset's splits and its version: a commit, or the cached copy's name."""
     for name, config in _candidates(source):
         try:
-            return _splits(load_dataset(name if online else _snapshot(name), config))
+            place = name if online else _snapshot(name)
+            # A dataset that is in the cache of `datasets` alone can't be streamed, and need not be.
+            streamed = streaming and (online or place != name)
+            version = str(HfApi().dataset_info(name).sha) if online and streaming else Path(place).name
+            return _splits(load_dataset(place, config, streaming=streamed)), version
         except (ConnectionError, httpx.TransportError):
             online = False  # it answered once and is gone now
         except (DatasetNotFoundError, OSError):
@@ -93,8 +128,8 @@ def _snapshot(name: str) -> str:
         return name
 
 
-def _splits(loaded: Any) -> dict[str, Dataset]:  # noqa: ANN401  (load_dataset's many results)
-    if not isinstance(loaded, DatasetDict):
+def _splits(loaded: Any) -> dict[str, Any]:  # noqa: ANN401  (load_dataset's many results)
+    if not isinstance(loaded, DatasetDict | IterableDatasetDict):
         raise ValueError("it has no named splits.")
     return dict(loaded)
 

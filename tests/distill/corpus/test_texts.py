@@ -6,8 +6,6 @@ import pytest
 
 from distill.corpus import texts as texts_module
 from distill.corpus.texts import check_corpus, is_corpus, open_texts
-from distill.data.folders import Source
-from distill.data.formats import arrow_table
 from pocketbert.errors import UserError
 
 TEXTS = ["one text", "another text", "a third"]
@@ -74,14 +72,33 @@ def test_the_embedded_corpus_is_of_this_machine():
 
 
 def test_a_hub_dataset_gives_its_train_split(monkeypatch):
-    def source(column):
-        return lambda name: Source(name, arrow_table(name, pa.table({column: TEXTS})), None)
+    def opened(column):
+        return lambda name: (lambda: iter(pa.table({column: TEXTS}).to_batches()), f"version of {name}")
 
-    monkeypatch.setattr(texts_module, "open_hub", source("text"))
-    assert list(open_texts("corpus:owner/words").read()) == TEXTS
-    monkeypatch.setattr(texts_module, "open_hub", source("body"))
+    monkeypatch.setattr(texts_module, "stream_hub", opened("text"))
+    texts = open_texts("corpus:owner/words")
+    assert list(texts.read()) == list(texts.read()) == TEXTS
+    monkeypatch.setattr(texts_module, "stream_hub", opened("body"))
     with pytest.raises(UserError, match="has no column 'text'; it has body"):
         list(open_texts("corpus:owner/words").read())
+
+
+def test_several_places_are_one_corpus(tmp_path):
+    _files(tmp_path)
+    (tmp_path / "a,b.txt").write_text("with a comma\n")
+    plain, rows = tmp_path / "plain.txt", tmp_path / "rows.jsonl"
+    both = open_texts(f"corpus:{plain},{rows}")
+    assert list(both.read()) == list(both.read()) == 2 * TEXTS
+    assert both.name == "plain + rows" and both.fingerprint != open_texts(f"corpus:{rows},{plain}").fingerprint
+    assert list(open_texts(f"corpus:{tmp_path / 'a,b.txt'}").read()) == ["with a comma"]
+    with_docstrings = open_texts(f"corpus:{plain},docstrings").read()
+    assert [next(with_docstrings) for _ in range(4)] == [*TEXTS, next(open_texts("corpus").read())]
+    for wrong, message in (
+        (f"{plain},", "nothing before or after a comma"),
+        (f"{plain},x/y/z.txt", "no file or folder"),
+    ):
+        with pytest.raises(UserError, match=message):
+            check_corpus(f"corpus:{wrong}")
 
 
 def test_what_is_a_corpus():

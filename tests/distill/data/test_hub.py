@@ -6,7 +6,7 @@ from huggingface_hub import constants
 from huggingface_hub.utils import httpx
 
 from distill.data import hub
-from distill.data.hub import looks_like_hub_id
+from distill.data.hub import looks_like_hub_id, stream_hub
 from distill.data.loading import load_task
 from pocketbert.errors import UserError
 from tests.distill.data.writing import NEGATIVE, POSITIVE
@@ -72,6 +72,28 @@ def test_a_downloaded_dataset_loads_offline_with_its_class_names():
 
 
 @pytest.mark.usefixtures("snapshot")
+def test_a_downloaded_dataset_is_streamed_from_its_files(caches):
+    batches, version = stream_hub("people/reviews/movies")
+    assert version == COMMIT
+    for _ in range(2):  # from the beginning each time
+        assert [text for batch in batches() for text in batch["sentence"].to_pylist()] == [*POSITIVE, *NEGATIVE]
+    assert not list((caches / "datasets").rglob("*.arrow")), "no copy is written"
+
+
+@pytest.mark.usefixtures("caches")
+def test_a_stream_that_breaks_off_is_one_line(monkeypatch):
+    def rows():
+        yield {"text": "first"}
+        raise httpx.ReadError("connection reset")
+
+    broken = datasets.IterableDatasetDict({"train": datasets.IterableDataset.from_generator(rows)})
+    monkeypatch.setattr(hub, "_load", lambda *_, **__: (broken, "1"))
+    batches, _ = stream_hub("people/reviews")
+    with pytest.raises(UserError, match=r"broke off .*connection reset.*run the command again"):
+        list(batches())
+
+
+@pytest.mark.usefixtures("snapshot")
 def test_a_missing_or_unknown_configuration_lists_what_there_is():
     with pytest.raises(UserError, match=r"'people/reviews' can't be loaded: .*'movies', 'books'"):
         load_task("people/reviews")
@@ -127,7 +149,7 @@ def test_the_offline_switch_is_put_back(monkeypatch):
     ],
 )
 def test_what_the_hub_refuses_is_said(monkeypatch, failure, message):
-    def load(*arguments):
+    def load(*arguments, **_):
         raise failure
 
     monkeypatch.setattr(hub, "hub_reachable", lambda: True)
