@@ -1,5 +1,6 @@
 """A corpus as token ids on disk: written once, and read through a memory map, so it may be larger than memory."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -8,18 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import psutil
 import pyarrow as pa
 from datasets import Dataset
 from tqdm.auto import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from distill.corpus.texts import Texts
+from distill.estimation import check_disk
 from pocketbert.cache import cache_folder, unwritable
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, text_hash
 
 TEXTS_A_BATCH = 1000
 LONGEST_TEXT = 100_000  # characters; what is longer is cut into several texts
+BYTES_A_CHARACTER = 1.2  # a token has 4 bytes, and stands for at least 3.5 characters of ordinary text
 EVALUATION_SHARE = 100  # every hundredth text
 EVALUATION, TRAIN = "evaluation", "train"
 SCHEMA = pa.schema({"input_ids": pa.list_(pa.int32()), "length": pa.int32()})
@@ -74,7 +78,9 @@ def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed
     """Write both parts in a folder beside, and rename it when it is whole."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        _remove_left_over(folder)
+        check_disk(folder.parent, int(BYTES_A_CHARACTER * (texts.size or 0)), "the tokenised corpus", "XDG_CACHE_HOME")
+        partial = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.{os.getpid()}."))
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
         raise unwritable("the tokenised corpus", folder.parent, error) from None
     try:
@@ -100,6 +106,14 @@ def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed
         _rename(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_left_over(folder: Path) -> None:
+    """Remove what runs that were killed while they tokenised the same corpus have left behind."""
+    for partial in folder.parent.glob(f".{folder.name}.*"):
+        owner = partial.name.removeprefix(f".{folder.name}.").partition(".")[0]
+        if not (owner.isdigit() and psutil.pid_exists(int(owner))):
+            shutil.rmtree(partial, ignore_errors=True)
 
 
 def _rename(partial: Path, folder: Path) -> None:

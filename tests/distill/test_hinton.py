@@ -3,7 +3,6 @@
 import copy
 import math
 
-import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from sklearn.datasets import load_digits

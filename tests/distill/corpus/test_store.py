@@ -1,3 +1,6 @@
+import os
+from dataclasses import replace
+
 import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -88,6 +91,19 @@ def test_another_run_may_have_written_the_same_meanwhile(tokenizer, tmp_path):
     corpus = tokenised(Texts("test", "texts", read), tokenizer, 12, packed=True, cache_dir=tmp_path)
     assert len(corpus.train)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_run_left_is_removed(tokenizer, tmp_path):
+    key = tokenised(_texts(), tokenizer, 12, packed=True, cache_dir=tmp_path).fingerprint
+    (tmp_path / f"corpus-{key}").rename(tmp_path / f".corpus-{key}.999999999.dead")
+    (tmp_path / f".corpus-{key}.{os.getpid()}.alive").mkdir()
+    tokenised(_texts(), tokenizer, 12, packed=True, cache_dir=tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"corpus-{key}", f".corpus-{key}.{os.getpid()}.alive"}
+
+
+def test_a_disk_too_small_is_told_before(tokenizer, tmp_path):
+    with pytest.raises(UserError, match=r"the tokenised corpus needs about .* with XDG_CACHE_HOME"):
+        tokenised(replace(_texts(), size=10**18), tokenizer, 12, packed=True, cache_dir=tmp_path)
 
 
 def test_a_long_text_is_cut(tokenizer, tmp_path, monkeypatch):
