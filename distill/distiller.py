@@ -120,6 +120,10 @@ class Distiller(nn.Module):
             result |= {f"{name}{SHARE}": share for name, share in shares.items() if share is not None}
         return result
 
+    def observe(self, inputs: Mapping[str, Tensor]) -> tuple[Activations, Activations]:
+        """Return what the objectives compare, the student's and the teacher's, on texts as they are."""
+        return capture(self.student, inputs, self._student_needs), self._teacher_activations(inputs)
+
     def go_to_layer(self, layer: int | None) -> None:
         """Let the layer-wise objectives be about one of the student's layers, from 0; None: about all."""
         for name in self.objectives:

@@ -17,6 +17,7 @@ from distill.distiller import Distiller
 from distill.masking import Vocabulary
 from distill.objectives import OBJECTIVES
 from distill.progressive_trainer import ProgressiveTrainer
+from distill.projections import fit_projections
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 from distill.shapes import shape_of
 from distill.trainer import (
@@ -193,6 +194,8 @@ def _run_stage(
     dropout = _set_dropout(student, stage.training.dropout)
     with processes.first_goes_ahead():
         checkpoint = latest_checkpoint(folder)
+    if checkpoint is None and stage.projections == "fitted":
+        fit_projections(distiller, rows, conditions.collator, seed)
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
     title = f"{conditions.title}: {stage.name}"
     trainer_class = ProgressiveTrainer if stage.progressive else DistillTrainer

@@ -35,7 +35,18 @@ def ridge(inputs: Tensor, targets: Tensor, strength: float = STRENGTH) -> Tensor
     # Float64, since the smallest eigenvalues of 1,000 correlated neurons are near float32's rounding.
     gram = (centred.T @ centred).double() / len(inputs)
     cross = (centred.T @ (targets - targets.mean(0))).double() / len(inputs)
+    return ridge_of_moments(gram, cross, strength).to(inputs.dtype)
+
+
+def ridge_of_moments(gram: Tensor, cross: Tensor, strength: float = STRENGTH) -> Tensor:
+    """Return the slope [out, in] of ridge regression from covariances of the inputs.
+
+    Args:
+        gram: with themselves, [in, in], in double precision; written to.
+        cross: with the targets, [in, out].
+        strength: penalty as a share of the inputs' mean variance.
+    """
     penalty = strength * gram.diagonal().mean() + torch.finfo(torch.float32).tiny
     gram.diagonal().add_(penalty)
     slope: Tensor = torch.linalg.solve(gram, cross)
-    return slope.T.to(inputs.dtype)
+    return slope.T

@@ -2,26 +2,14 @@
 
 from typing import cast
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill import losses
 from distill.activations import HIDDEN_STATES, Activations
-from distill.objectives.base import Layers, ObjectiveSettings, TaughtObjective, mean, pairs
+from distill.objectives.base import Layers, ObjectiveSettings, mean, pairs
+from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
 from students.layer_maps import layer_map
-
-
-class Projected(TaughtObjective):
-    """Compares hidden states through linear projections to the teacher's width, where the widths differ."""
-
-    needs = frozenset({HIDDEN_STATES})
-
-    def _project(self, count: int, student_width: int, teacher_width: int) -> None:
-        same = student_width == teacher_width
-        self.projections = nn.ModuleList(
-            nn.Identity() if same else nn.Linear(student_width, teacher_width) for _ in range(count)
-        )
-        self._through = "" if same else f" through a {student_width}->{teacher_width} projection"
 
 
 class EmbeddingMSE(Projected):
@@ -35,10 +23,14 @@ class EmbeddingMSE(Projected):
         """Make the projections."""
         self._project(1, student.embedding, teacher.embedding)
 
+    def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
+        """Return hidden state 0 of both."""
+        return [(student.layers(HIDDEN_STATES)[0], teacher.layers(HIDDEN_STATES)[0])]
+
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
-        """Return the error of hidden state 0."""
-        projected = self.projections[0](student.layers(HIDDEN_STATES)[0])
-        return losses.hidden_mse(projected, teacher.layers(HIDDEN_STATES)[0], mask)
+        """Return the error."""
+        [(ours, theirs)] = self.states(student, teacher)
+        return losses.hidden_mse(self.projections[0](ours), theirs, mask)
 
     def describe(self) -> str:
         """Say what is aligned."""
@@ -62,14 +54,15 @@ class HiddenMSE(Projected):
         self._map = layer_map(layers, student.layers, teacher.layers)
         self._project(len(self._map), student.hidden, teacher.hidden)
 
+    def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
+        """Return the outputs of mapped layers."""
+        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
+        return [(ours[i], theirs[j]) for i, j in enumerate(self._map)]
+
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean over the mapped layers."""
-        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
-        terms = [
-            losses.hidden_mse(project(ours[i]), theirs[j], mask)
-            for i, (j, project) in enumerate(zip(self._map, self.projections, strict=True))
-        ]
-        return mean(terms)
+        pairs_of_states = zip(self.projections, self.states(student, teacher), strict=True)
+        return mean([losses.hidden_mse(project(ours), theirs, mask) for project, (ours, theirs) in pairs_of_states])
 
     def describe(self) -> str:
         """Say what is aligned."""
@@ -86,10 +79,14 @@ class HiddenCosine(Projected):
         """Make the projections."""
         self._project(1, student.hidden, teacher.hidden)
 
+    def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
+        """Return the last layers' outputs."""
+        return [(student.layers(HIDDEN_STATES)[-1], teacher.layers(HIDDEN_STATES)[-1])]
+
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return one minus the mean cosine."""
-        projected = self.projections[0](student.layers(HIDDEN_STATES)[-1])
-        return losses.hidden_cosine(projected, teacher.layers(HIDDEN_STATES)[-1], mask)
+        [(ours, theirs)] = self.states(student, teacher)
+        return losses.hidden_cosine(self.projections[0](ours), theirs, mask)
 
     def describe(self) -> str:
         """Say what is aligned."""

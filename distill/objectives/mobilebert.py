@@ -7,19 +7,20 @@ and heads; layer maps, projections and grouped heads for those that do not are o
 from typing import Annotated, ClassVar, cast
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from distill import losses
 from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, Activations
 from distill.objectives.base import ObjectiveSettings
 from distill.objectives.layerwise import LayerSettings, Layerwise
+from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
 
 Part = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class FeatureMaps(Layerwise):
+class FeatureMaps(Layerwise, Projected):
     """Feature maps: the layers' outputs, normalised, and their means and variances.
 
     L_FMT = distance * MSE(norm(teacher), norm(student)) + mean * (difference of means)^2
@@ -28,8 +29,6 @@ class FeatureMaps(Layerwise):
     The parts' proportions are those of the authors' code (100, 5000 and 5). It takes the statistics over the list of
     all layers by mistake, and counts padding; here they are each layer's own, and padding does not count.
     """
-
-    needs = frozenset({HIDDEN_STATES})
 
     class Settings(LayerSettings):
         """Adds what each part counts."""
@@ -43,11 +42,12 @@ class FeatureMaps(Layerwise):
         super().align(settings, student, teacher)
         chosen = cast("FeatureMaps.Settings", settings)
         self._parts = (chosen.distance, chosen.mean, chosen.variance)
-        same = student.hidden == teacher.hidden
-        self.projections = nn.ModuleList(
-            nn.Identity() if same else nn.Linear(student.hidden, teacher.hidden) for _ in self._map
-        )
-        self._through = "" if same else f" through a {student.hidden}->{teacher.hidden} projection"
+        self._project(len(self._map), student.hidden, teacher.hidden)
+
+    def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
+        """Return the outputs of mapped layers."""
+        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
+        return [(ours[i], theirs[j]) for i, j in enumerate(self._map)]
 
     def term(self, student: Activations, teacher: Activations, mask: Tensor, ours: int, theirs: int) -> Tensor:
         """Return the weighted sum of the three parts."""

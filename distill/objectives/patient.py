@@ -7,7 +7,7 @@ from torch import Tensor
 from distill import losses
 from distill.activations import HIDDEN_STATES, Activations
 from distill.objectives.base import Layers, ObjectiveSettings, mean, pairs
-from distill.objectives.hidden import Projected
+from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
 from students.layer_maps import layer_map
@@ -35,14 +35,15 @@ class PatientStates(Projected):
             raise DoesNotFit(f"patient_states needs a student of two layers or more; '{student.name}' has one.")
         self._project(len(self._map), student.hidden, teacher.hidden)
 
+    def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
+        """Return the first token's states of mapped layers, [B, H]."""
+        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
+        return [(ours[i][:, 0], theirs[j][:, 0]) for i, j in enumerate(self._map)]
+
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean over the mapped layers."""
-        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
-        terms = [
-            losses.normalised_distance(project(ours[i][:, 0]), theirs[j][:, 0])
-            for i, (j, project) in enumerate(zip(self._map, self.projections, strict=True))
-        ]
-        return mean(terms)
+        pairs_of_states = zip(self.projections, self.states(student, teacher), strict=True)
+        return mean([losses.normalised_distance(project(ours), theirs) for project, (ours, theirs) in pairs_of_states])
 
     def describe(self) -> str:
         """Say what is aligned."""

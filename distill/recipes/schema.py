@@ -54,6 +54,7 @@ class Stage(BaseModel):
         noise: changes to texts that were seen before; needs a teacher, so a control has none.
         masking: which tokens are hidden, where the data are a corpus.
         progressive: train the student's layers one after the other (`distill.progression`).
+        projections: "fitted" to the student as it starts the stage, or "random" as in the papers; trained then.
         training: how it trains.
     """
 
@@ -63,6 +64,7 @@ class Stage(BaseModel):
     noise: Noise | None = None
     masking: Masking = Masking()
     progressive: bool = False
+    projections: Literal["fitted", "random"] = "fitted"
     training: TrainingSettings = TrainingSettings()
 
     @field_validator("objectives")

@@ -1,8 +1,20 @@
-"""Hinton, Vinyals and Dean 2015 (arXiv:1503.02531), section 3, with scikit-learn's digits."""
+"""Hinton, Vinyals and Dean 2015 (arXiv:1503.02531), section 3, on scikit-learn's 8 x 8 digits instead of MNIST.
+
+The paper's errors: a big net with dropout and jittered images 67, a small unregularised one 146, the same one with the
+big net's soft targets at temperature 20 beside the gold labels 74. Here 300 rows teach and the other 1,497 test; the
+nets are 2 x 200 and 2 x 100 instead of 2 x 1200 and 2 x 800; images are also turned and scaled. Errors of seeds 0, 1
+and 2: big 63, 42, 71, taught 82, 60, 84, alone 104, 106, 103; means of twenty other seeds: 46, 61, 103, in this order
+in each.
+
+Soft targets of rows without threes: with a corrected bias the paper's net makes 109 errors and misses 14 of 1,010
+threes. Here the correction is 1.5 instead of 3.5, chosen on seeds not used here: 90, 62, 87 errors, 37 of 464 threes
+missed; twenty other seeds: 65 on average, 6 % missed.
+"""
 
 import copy
 import math
 
+import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 from sklearn.datasets import load_digits
@@ -13,8 +25,8 @@ from distill.losses import hard_labels, soft_targets
 SEEDS = (0, 1, 2)
 ROWS = 300
 GOLD = 0.1
-HIGH, LOW = 20.0, 2.0
-THREE, BIAS = 3, 2.5
+HIGH, LOW = 20.0, 1.5
+THREE, BIAS = 3, 1.5
 
 
 def _split(seed):
@@ -51,7 +63,7 @@ def _descend(loss, optimizer, schedule, steps):
         schedule.step()
 
 
-def _big(images, labels, steps=1200):
+def _big(images, labels, steps=1000):
     net = _net(200, dropout=0.3)
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
 
@@ -63,18 +75,18 @@ def _big(images, labels, steps=1200):
     return net.eval()
 
 
-def _small(start, loss, steps=600):
+def _small(start, loss, steps=600, rate=0.04):
     net = copy.deepcopy(start)
-    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=steps, cycle_momentum=False)
+    optimizer = torch.optim.SGD(net.parameters(), lr=rate, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, cycle_momentum=False)
     _descend(lambda: loss(net), optimizer, schedule, steps)
     return net
 
 
-def _taught(start, images, labels, targets, temperature=HIGH):
+def _taught(start, images, labels, targets):
     def loss(net):
         logits = net(images)
-        return (1 - GOLD) * soft_targets(logits, targets, temperature) + GOLD * hard_labels(logits, labels)
+        return (1 - GOLD) * soft_targets(logits, targets, HIGH) + GOLD * hard_labels(logits, labels)
 
     return _small(start, loss)
 
@@ -86,10 +98,6 @@ def _errors(net, images, labels, bias=0.0):
     return int((logits.argmax(-1) != labels).sum())
 
 
-def _exchanged(start, images, targets):
-    return _small(start, lambda net: soft_targets(targets, net(images), LOW))
-
-
 def _measure(seed):
     images, labels, unseen, answers = _split(seed)
     torch.manual_seed(seed)
@@ -97,17 +105,44 @@ def _measure(seed):
     with torch.no_grad():
         targets = big(images)
     start = _net(100)
+    nets = {
+        "big": big,
+        "taught": _taught(start, images, labels, targets),
+        "alone": _small(start, lambda net: hard_labels(net(images), labels)),
+        "cool": _small(start, lambda net: soft_targets(net(images), targets, LOW), 300),
+        "exchanged": _small(start, lambda net: soft_targets(targets, net(images), LOW), 300),
+    }
+    errors = {name: _errors(net, unseen, answers) for name, net in nets.items()}
+
     others, threes = labels != THREE, answers == THREE
     without = _taught(start, images[others], labels[others], targets[others])
-    return {
-        "big": _errors(big, unseen, answers),
-        "taught": _errors(_taught(start, images, labels, targets), unseen, answers),
-        "alone": _errors(_small(start, lambda net: hard_labels(net(images), labels)), unseen, answers),
-        "low": _errors(_small(start, lambda net: soft_targets(net(images), targets, LOW)), unseen, answers),
-        "exchanged": _errors(_small(start, lambda net: soft_targets(targets, net(images), LOW)), unseen, answers),
-        "without threes": _errors(without, unseen, answers),
-        "without threes, bias": _errors(without, unseen, answers, BIAS),
+    return errors | {
+        "without threes": _errors(without, unseen, answers, BIAS),
         "threes": int(threes.sum()),
-        "threes missed": _errors(without, unseen[threes], answers[threes]),
-        "threes missed, bias": _errors(without, unseen[threes], answers[threes], BIAS),
+        "threes missed": _errors(without, unseen[threes], answers[threes], BIAS),
     }
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return [_measure(seed) for seed in SEEDS]
+
+
+@pytest.fixture(scope="module")
+def total(runs):
+    return {name: sum(run[name] for run in runs) for name in runs[0]}
+
+
+def test_the_taught_net_is_nearly_as_good_as_the_big_one(runs, total):
+    assert all(run["big"] < run["taught"] < run["alone"] for run in runs), runs
+    assert total["taught"] < 0.9 * total["alone"], total
+
+
+def test_the_student_has_to_cover_what_the_big_net_thinks_possible(total):
+    """At a low temperature the divergence in the other direction teaches worse; at a high one they are the same."""
+    assert 1.5 * total["cool"] < total["exchanged"], total
+
+
+def test_a_net_that_never_saw_a_three_knows_threes(runs, total):
+    assert all(run["without threes"] < run["alone"] for run in runs), runs
+    assert total["threes missed"] < 0.2 * total["threes"], total
