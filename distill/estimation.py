@@ -163,9 +163,9 @@ def training_memory(trained: Sequence[nn.Module], activation_bytes: int) -> int:
 
 
 def disk(trained: Sequence[nn.Module], students: int, exported: Sequence[nn.Module]) -> int:
-    """Return bytes on disk: two checkpoints at once, every student kept, fp32 and int8 files of what is exported."""
+    """Return bytes on disk: two checkpoints at once, every student and its start, and files of what is exported."""
     largest = max(parameters(model) for model in trained)
-    kept = students * parameters(trained[0])
+    kept = (students + 1) * parameters(trained[0])
     files = sum(parameters(model) for model in exported) * 1.3
     return int(BYTES * (2 * CHECKPOINT_COPIES * largest + kept + files))
 

@@ -15,7 +15,7 @@ from distill.preparation import Logits, Run, restore_units, standardise, student
 from distill.reading import Reading
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, StageResult, run_recipe, stage_weights
-from distill.starting import start_from_teacher
+from distill.starting import found_or_made, start_from_teacher
 from pocketbert import processes
 from pocketbert.devices import best_device, move
 from pocketbert.files import fingerprint
@@ -83,15 +83,22 @@ def start_student(run: Run) -> Initialisation:
     """Give the student its starting weights, from the teacher where that helps."""
     if run.given is not None:
         return Initialisation(method="given", description=run.given, layers=())
-    return start_from_teacher(
-        run.student,
-        run.teacher.model,
-        run.rows.found,
-        run.collator,
-        count=STATISTICS_ROWS,
-        seed=run.config.seed,
-        method=run.config.initialisation,
-    )
+    teacher = finetuning_key(run.members[0], run.config, run.data)
+    settings = [STATISTICS_ROWS, run.config.seed, run.config.initialisation]
+    key = fingerprint([teacher, run.teacher.ready, run.inputs["data"], run.student.config.to_dict(), *settings])
+
+    def make() -> Initialisation:
+        return start_from_teacher(
+            run.student,
+            run.teacher.model,
+            run.rows.found,
+            run.collator,
+            count=STATISTICS_ROWS,
+            seed=run.config.seed,
+            method=run.config.initialisation,
+        )
+
+    return found_or_made(run.student, run.folder, key, make)
 
 
 def train_student(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:

@@ -1,14 +1,54 @@
-"""Gives a student its starting weights, measured on rows from everywhere in the data."""
+"""Gives a student its starting weights, measured on rows from everywhere in the data; the next run finds them again."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
+from safetensors.torch import load_model, save_model
 from transformers import PreTrainedModel, set_seed
 
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
+from pocketbert import processes
 from pocketbert.devices import move
+from pocketbert.files import read_json, write_json
 from students.initialization import Initialisation, initialise
 
 BATCH = 64
+WEIGHTS, FACTS = "start.safetensors", "start.json"
+
+
+def found_or_made(
+    student: PreTrainedModel, folder: Path, key: str, make: Callable[[], Initialisation]
+) -> Initialisation:
+    """Give the student its starting weights: those that this run, or one beside it, has made already, or new ones.
+
+    Args:
+        student: written to.
+        folder: the run's, where they are kept.
+        key: stands for everything that decides them.
+        make: gives the student new ones.
+    """
+    with processes.first_goes_ahead():
+        source = next((place for place in (folder, *sorted(folder.parent.iterdir())) if _key_of(place) == key), None)
+        if source is not None:
+            move(student, "cpu")
+            load_model(student, source / WEIGHTS)
+            facts = read_json(source / FACTS)["start"]
+            return Initialisation(**facts | {"layers": tuple(facts["layers"])})
+        start = make()
+        if processes.is_first():
+            save_model(student, str(folder / WEIGHTS))
+            write_json(folder / FACTS, {"key": key, "start": asdict(start)})
+    return start
+
+
+def _key_of(folder: Path) -> str | None:
+    try:
+        return str(read_json(folder / FACTS)["key"]) if (folder / WEIGHTS).is_file() else None
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def start_from_teacher(

@@ -10,7 +10,7 @@ from distill.language import Measured, measure_language
 from distill.planning import control_recipe
 from distill.recipes.schema import TrainingSettings
 from distill.stages import Conditions, StageResult, plain_recipe, run_recipe, stage_weights
-from distill.starting import start_from_teacher
+from distill.starting import found_or_made, start_from_teacher
 from distill.teacher_training import TeacherTraining
 from pocketbert.devices import best_device, move
 from pocketbert.files import fingerprint
@@ -64,15 +64,22 @@ def conditions(run: Pretraining, title: str) -> Conditions:
 
 def start_student(run: Pretraining) -> Initialisation:
     """Give the student its starting weights, from the teacher where that helps."""
-    return start_from_teacher(
-        run.student,
-        run.teacher.model,
-        run.train,
-        run.collator,
-        count=STATISTICS_ROWS,
-        seed=run.config.seed,
-        method=run.config.initialisation,
-    )
+    head = head_training(run).key
+    settings = [STATISTICS_ROWS, run.config.seed, run.config.initialisation]
+    key = fingerprint([head, run.teacher.ready, len(run.train), run.student.config.to_dict(), *settings])
+
+    def make() -> Initialisation:
+        return start_from_teacher(
+            run.student,
+            run.teacher.model,
+            run.train,
+            run.collator,
+            count=STATISTICS_ROWS,
+            seed=run.config.seed,
+            method=run.config.initialisation,
+        )
+
+    return found_or_made(run.student, run.folder, key, make)
 
 
 def training_folder(run: Pretraining, role: str) -> Path:

@@ -8,7 +8,8 @@ layer after the other, those below learning at a tenth of the rate, then L_PD.
 2,048, LAMB at 1.5e-3.)
 
 Deviations: on a task the gold labels stand where the masked tokens stand on a corpus; there is no next-sentence loss;
-transfer is averaged over the layers; the teacher may be any BERT, through projections where the widths differ.
+transfer is averaged over the layers; the teacher may be any BERT, through projections where the widths differ, fitted
+before they are trained.
 """
 
 from typing import Any
@@ -47,7 +48,7 @@ AUXILIARY = Recipe(
         Stage(
             name="all",
             objectives=TRANSFER | PREDICTION,
-            training=TrainingSettings(epochs=5, learning_rate=5e-4),
+            training=TrainingSettings(epochs=5, learning_rate=2e-4),
         ),
     ),
 )

@@ -83,6 +83,13 @@ def test_the_next_run_reuses_the_finetuned_teacher(files, finished):
     assert "fine-tuned earlier" in result.stdout
     record = json.loads((out.parent / "second" / "run.json").read_text())
     assert [stage["name"] for stage in record["seeds"][0]["stages"]] == ["intermediate", "prediction"]
+    first = json.loads((out / "run.json").read_text())
+    assert record["initialisation"] == first["initialisation"]
+    assert record["quality"]["student_before_training"] == first["quality"]["student_before_training"]
+    assert not (out.parent / "second" / "start.safetensors").exists(), "the start is taken from the run beside it"
+    third = run_command(files, out.parent / "third", "--set", "training.max_steps=1", "--initialisation", "pca")
+    assert third.returncode == 0, third.stdout + third.stderr
+    assert (out.parent / "third" / "start.safetensors").exists(), "another start is made anew"
 
 
 def test_changed_data_behind_the_same_path_is_noticed(files, tmp_path):
