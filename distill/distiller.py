@@ -121,8 +121,15 @@ class Distiller(nn.Module):
         return result
 
     def observe(self, inputs: Mapping[str, Tensor]) -> tuple[Activations, Activations]:
-        """Return what the objectives compare, the student's and the teacher's, on texts as they are."""
-        return capture(self.student, inputs, self._student_needs), self._teacher_activations(inputs)
+        """Return what the objectives compare, the student's and the teacher's, on texts as they are.
+
+        Language models answer for the first token of each text alone, since their heads cost more than all the rest.
+        """
+        places = None
+        if self._masking is not None:
+            places = torch.zeros_like(inputs["input_ids"], dtype=torch.bool)
+            places[:, 0] = True
+        return capture(self.student, inputs, self._student_needs, places), self._teacher_activations(inputs, places)
 
     def go_to_layer(self, layer: int | None) -> None:
         """Let the layer-wise objectives be about one of the student's layers, from 0; None: about all."""

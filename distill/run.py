@@ -33,7 +33,7 @@ def distil(
     student: Annotated[str, _text("Name, folder, or layers=3,hidden=384,…")] = "tiny",
     data: Annotated[
         str,
-        _text("Folder, file, Hub dataset id, 'apidocs' (embedded), or 'corpus' / 'corpus:PLACE,…': text to pretrain on."),
+        _text("Folder, file, Hub dataset id, 'apidocs' (embedded), 'corpus' or 'corpus:PLACE,…': text to pretrain on."),
     ] = "apidocs",
     recipe: Annotated[str, _text(f"{', '.join(RECIPE_NAMES)}, or a YAML file.")] = "logits",
     out: Annotated[Path | None, _text("The run's folder; default runs/TEACHER-STUDENT-DATA-RECIPE.")] = None,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from datasets import Dataset
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from transformers import PreTrainedModel, set_seed
 
@@ -31,12 +32,10 @@ def found_or_made(
         make: gives the student new ones.
     """
     with processes.first_goes_ahead():
-        source = next((place for place in (folder, *sorted(folder.parent.iterdir())) if _key_of(place) == key), None)
-        if source is not None:
-            move(student, "cpu")
-            load_model(student, source / WEIGHTS)
-            facts = read_json(source / FACTS)["start"]
-            return Initialisation(**facts | {"layers": tuple(facts["layers"])})
+        for place in (folder, *sorted(path.parent for path in folder.parent.glob(f"*/{FACTS}"))):
+            start = _load(student, place, key)
+            if start is not None:
+                return start
         start = make()
         if processes.is_first():
             save_model(student, str(folder / WEIGHTS))
@@ -44,11 +43,18 @@ def found_or_made(
     return start
 
 
-def _key_of(folder: Path) -> str | None:
+def _load(student: PreTrainedModel, folder: Path, key: str) -> Initialisation | None:
+    """Give the student the start that a run has made with this key; None where there is none that can be read."""
     try:
-        return str(read_json(folder / FACTS)["key"]) if (folder / WEIGHTS).is_file() else None
-    except (OSError, ValueError, KeyError):
+        facts = read_json(folder / FACTS)
+        if facts["key"] != key:
+            return None
+        start = Initialisation(**facts["start"] | {"layers": tuple(facts["start"]["layers"])})
+        move(student, "cpu")
+        load_model(student, folder / WEIGHTS)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
         return None
+    return start
 
 
 def start_from_teacher(

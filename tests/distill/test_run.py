@@ -87,6 +87,12 @@ def test_the_next_run_reuses_the_finetuned_teacher(files, finished):
     assert record["initialisation"] == first["initialisation"]
     assert record["quality"]["student_before_training"] == first["quality"]["student_before_training"]
     assert not (out.parent / "second" / "start.safetensors").exists(), "the start is taken from the run beside it"
+    (out / "start.safetensors").write_bytes(b"damaged")
+    shutil.rmtree(out.parent / "second")
+    again = run_command(files, out.parent / "second", "--recipe", "tinybert", "--set", "training.epochs=1")
+    assert again.returncode == 0, again.stdout + again.stderr
+    repeated = json.loads((out.parent / "second" / "run.json").read_text())
+    assert repeated["quality"]["student"] == record["quality"]["student"], "a damaged start is made anew"
     third = run_command(files, out.parent / "third", "--set", "training.max_steps=1", "--initialisation", "pca")
     assert third.returncode == 0, third.stdout + third.stderr
     assert (out.parent / "third" / "start.safetensors").exists(), "another start is made anew"
