@@ -36,6 +36,7 @@ from distill.pipeline import Trained
 from distill.preparation import Run
 from distill.recipes.loading import load_recipe
 from distill.recipes.schema import TrainingSettings
+from distill.starting import RANDOM_LAYERS, RANDOM_STARTS
 from pocketbert import processes
 from pocketbert.devices import check_bf16
 from pocketbert.errors import UserError
@@ -44,7 +45,6 @@ from pocketbert.validation import validated
 from students.building import save_student
 
 Weights = dict[str, torch.Tensor]
-RANDOM_STARTS = ("pca", "random")
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
     if start.method in RANDOM_STARTS:
-        warnings.append(
-            f"the student's layers start at random ({start.method}), so it needs far more text and steps than one that "
-            "is cut out of its teacher (README: which students are)"
-        )
+        warnings.append(RANDOM_LAYERS.format(start.method))
         console.print(f"warning: {warnings[-1]}")
     students, controls, start_logits = _train(run)
     processes.leave()

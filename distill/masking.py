@@ -99,15 +99,27 @@ def mask_tokens(
     def draw() -> Tensor:
         return torch.rand(input_ids.shape, generator=generator, device=device)
 
-    special = torch.tensor(vocabulary.special, device=device, dtype=input_ids.dtype)
-    ordinary = attention_mask.bool() & ~torch.isin(input_ids, special)
+    special = torch.isin(input_ids, torch.tensor(vocabulary.special, device=device, dtype=input_ids.dtype))
+    ordinary = attention_mask.bool() & ~special
     lots = draw()
     if masking.whole_words:
-        words = (~vocabulary.continues.to(device)[input_ids]).cumsum(1).clamp_min(1) - 1
-        lots = lots.gather(1, words)
+        lots = lots.gather(1, _words(~vocabulary.continues.to(device)[input_ids], special))
     chosen = ordinary & (lots < masking.probability)
     if not chosen.any():
         chosen = ordinary & (lots == lots.masked_fill(~ordinary, 2.0).min())
     fate, drawn = draw(), torch.randint(vocabulary.size, input_ids.shape, generator=generator, device=device)
     hidden = torch.where(fate < HIDDEN, vocabulary.mask, torch.where(fate < HIDDEN + RANDOM, drawn, input_ids))
     return torch.where(chosen, hidden, input_ids), torch.where(chosen, input_ids, IGNORED_LABEL)
+
+
+def _words(begins: Tensor, special: Tensor) -> Tensor:
+    """Return the number of each token's word in its row, [B, L].
+
+    A text's first word begins after a special token, or with its row, whatever its first piece looks like.
+
+    Args:
+        begins: [B, L] of bool, pieces that begin a word by their looks.
+        special: [B, L] of bool, tokens that are words of their own.
+    """
+    first = torch.ones_like(special[:, :1])
+    return (begins | special | torch.cat([first, special[:, :-1]], dim=1)).cumsum(1) - 1

@@ -84,7 +84,8 @@ def start_student(run: Run) -> Initialisation:
     if run.given is not None:
         return Initialisation(method="given", description=run.given, layers=())
     teacher = finetuning_key(run.members[0], run.config, run.data)
-    settings = [STATISTICS_ROWS, run.config.seed, run.config.initialisation]
+    tokens = sum(run.rows.found["length"][:])  # other teachers may make texts shorter
+    settings = [STATISTICS_ROWS, tokens, run.config.seed, run.config.initialisation]
     key = fingerprint([teacher, run.teacher.ready, run.inputs["data"], run.student.config.to_dict(), *settings])
 
     def make() -> Initialisation:

@@ -1,7 +1,7 @@
 """Gives a student its starting weights, measured on rows from everywhere in the data; the next run finds them again."""
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +10,19 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from transformers import PreTrainedModel, set_seed
 
+import pocketbert
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
 from pocketbert import processes
 from pocketbert.devices import move
-from pocketbert.files import read_json, write_json
+from pocketbert.files import fingerprint, read_json, write_json
 from students.initialization import Initialisation, initialise
 
 BATCH = 64
+RANDOM_STARTS = ("pca", "random")
+RANDOM_LAYERS = (
+    "the student's layers start at random ({}), so it needs far more text and steps than one that is cut out of its "
+    "teacher (README: which students are)"
+)
 WEIGHTS, FACTS = "start.safetensors", "start.json"
 
 
@@ -31,9 +37,12 @@ def found_or_made(
         key: stands for everything that decides them.
         make: gives the student new ones.
     """
+    key = fingerprint([key, pocketbert.__version__])  # another version may cut in another way
     with processes.first_goes_ahead():
         for place in (folder, *sorted(path.parent for path in folder.parent.glob(f"*/{FACTS}"))):
             start = _load(student, place, key)
+            if start is not None and place != folder:
+                return replace(start, description=f"{start.description} (reused from {place})")
             if start is not None:
                 return start
         start = make()

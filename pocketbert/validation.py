@@ -8,6 +8,8 @@ from pydantic import BaseModel, ValidationError
 from pocketbert.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
+OPTIONS = {"teachers": "teacher", "teacher_weights": "teacher-weight", "text_columns": "text-column"}
+"""How fields with several values are called on the command line."""
 
 
 def validated(model: type[Model], document: Any, where: str = "") -> Model:  # noqa: ANN401  (what YAML or options hold)
@@ -27,6 +29,7 @@ def validated(model: type[Model], document: Any, where: str = "") -> Model:  # n
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         if not where:
+            field = OPTIONS.get(str(first["loc"][0]), field)
             raise UserError(f"--{field.replace('_', '-')} {first['input']!r}: {first['msg'].lower()}.") from None
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
         if first["type"] == "extra_forbidden":
@@ -34,7 +37,7 @@ def validated(model: type[Model], document: Any, where: str = "") -> Model:  # n
         value = "" if first["type"] == "missing" else f" (got {first['input']!r})"
         raise UserError(f"{where}: {field}: {first['msg'].lower()}{value}{more}.") from None
     except UserError as error:
-        raise UserError(f"{where}: {error}") from None
+        raise UserError(f"{where}: {error}" if where else str(error)) from None
 
 
 def _advice(model: type[BaseModel], field: str) -> str:

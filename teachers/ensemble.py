@@ -1,7 +1,8 @@
 """Several teachers that answer as one: the average of what each says.
 
 Paper: Hinton, Vinyals, Dean 2015, arXiv:1503.02531, section 1: the cumbersome model may be an ensemble, and the
-arithmetic mean of its members' distributions makes the soft targets. Members may have a weight each.
+arithmetic mean of its members' distributions makes the soft targets. Members may have a weight each. The mean is taken
+at temperature 1 and softened then; softening each member first would give slightly other targets.
 
 A regression's values are averaged themselves. Losses on hidden states and attention see the first member alone.
 """

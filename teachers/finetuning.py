@@ -44,7 +44,7 @@ def mark_finetuned(folder: Path, key: str, facts: dict[str, object]) -> None:
 def _key_of(folder: Path) -> str | None:
     try:
         return str(read_json(folder / MARK)["key"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -28,6 +28,7 @@ from distill.language import METRIC, Measured
 from distill.planning import control_recipe
 from distill.record import environment
 from distill.remaining import Work, remaining, told, total
+from distill.starting import RANDOM_LAYERS, RANDOM_STARTS
 from pocketbert import processes
 from pocketbert.devices import best_device, move
 from pocketbert.files import write_json
@@ -57,6 +58,8 @@ def carry_out(config: RunConfig, folder: Path, lock: FileLock, console: Console)
     console.print(note)
     start = pipeline.start_student(run)
     console.print(f"student's start: {start.method} — {start.description}")
+    if start.method in RANDOM_STARTS:
+        console.print(f"warning: {RANDOM_LAYERS.format(start.method)}")
     move(run.teacher.model, best_device())
     measured = {"teacher": pipeline.measure(run, run.teacher.model, "teacher")}
     measured["student_before_training"] = pipeline.measure(run, run.student, "student before training")

@@ -89,7 +89,9 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
     collator = PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1)
     train = _first(corpus.train, config.train_rows)
     check_progression(config.recipe, student.config.num_hidden_layers, len(train))
-    evaluation = _first(corpus.evaluation, config.evaluation_rows or EVALUATION_ROWS)
+    evaluation = _first(
+        corpus.evaluation, EVALUATION_ROWS if config.evaluation_rows is None else config.evaluation_rows
+    )
     return Pretraining(
         config=config,
         folder=folder,
@@ -112,6 +114,10 @@ def _check_options(config: RunConfig) -> None:
         raise UserError(f"--{option} is for tasks: a corpus has no labels. Leave it out.")
     if len(config.teachers) > 1:
         raise UserError("several teachers are for tasks: give one --teacher for a corpus.")
+    for name in ("train_rows", "evaluation_rows"):
+        count = getattr(config, name)
+        if count is not None and count < 1:
+            raise UserError(f"--{name.replace('_', '-')} {count}: take at least 1.")
     if config.seeds > 1:
         raise UserError("--seeds is for tasks: on a corpus one student is made a run.")
 

@@ -10,6 +10,7 @@ from distill.corpus.preparation import KIND, Pretraining
 from distill.language import METRIC, Measured, difference, kept_share
 from distill.preparation import FEW_ROWS
 from distill.record import SCHEMA, command, training_facts
+from distill.starting import RANDOM_LAYERS, RANDOM_STARTS
 from students.initialization import Initialisation
 
 
@@ -33,7 +34,7 @@ def assemble(
         "alignment": run.alignment,
         "seeds": [_seed(run, trained, measured)],
         "quality": _quality(measured),
-        "warnings": _warnings(run),
+        "warnings": _warnings(run, start),
     }
 
 
@@ -48,9 +49,10 @@ def _quality(measured: Mapping[str, Measured]) -> dict[str, Any]:
     return blocks | {"comparisons": compare, "kept": {"student": asdict(kept)} if kept else {}}
 
 
-def _warnings(run: Pretraining) -> list[str]:
+def _warnings(run: Pretraining, start: Initialisation) -> list[str]:
     rows = len(run.held_out.rows)
-    return [f"only {rows} rows are held out: every number below is rough"] if rows < FEW_ROWS else []
+    few = [f"only {rows} rows are held out: every number below is rough"] if rows < FEW_ROWS else []
+    return few + ([RANDOM_LAYERS.format(start.method)] if start.method in RANDOM_STARTS else [])
 
 
 def _data(run: Pretraining) -> dict[str, Any]:

@@ -67,11 +67,24 @@ def tokenised(
     key = fingerprint([texts.fingerprint, tokenizer.backend_tokenizer.to_str(), length, packed])
     folder = (cache_dir or cache_folder()) / f"corpus-{key}"
     message = f"corpus {texts.name}: read from {folder}."
-    if not folder.is_dir():
+    parts = _read(folder)
+    if parts is None:
+        shutil.rmtree(folder, ignore_errors=True)
         _write(texts, tokenizer, length, packed, folder)
         message = f"corpus {texts.name}: tokenised and kept in {folder}."
-    train, evaluation = (Dataset.from_file(str(folder / f"{part}.arrow")) for part in (TRAIN, EVALUATION))
-    return Corpus(texts.name, train, evaluation, message, key)
+        parts = _read(folder)
+    if parts is None:
+        raise UserError(f"the tokenised corpus in {folder} can't be read though it was just written: check that disk.")
+    return Corpus(texts.name, *parts, message, key)
+
+
+def _read(folder: Path) -> tuple[Dataset, Dataset] | None:
+    """Return both parts, or None where they are not there or damaged."""
+    try:
+        train, evaluation = (Dataset.from_file(str(folder / f"{part}.arrow")) for part in (TRAIN, EVALUATION))
+    except (OSError, pa.ArrowException):
+        return None
+    return train, evaluation
 
 
 def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed: bool, folder: Path) -> None:

@@ -40,7 +40,8 @@ class EmbeddingMSE(Projected):
 class HiddenMSE(Projected):
     """Hidden states: mean squared error of mapped layers through projections, averaged over the layers.
 
-    TinyBERT, equation 8; one matrix a layer, as the paper writes it.
+    TinyBERT, equation 8. The paper writes one matrix for all layers, and the authors' code shares it, with a bias, with
+    the embeddings; here each layer has its own, with a bias.
     """
 
     class Settings(ObjectiveSettings):

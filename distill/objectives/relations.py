@@ -134,6 +134,6 @@ def _check_equal_heads(what: str, student: ModelShape, teacher: ModelShape) -> N
     if student.heads != teacher.heads:
         raise DoesNotFit(
             f"{what} needs equal numbers of attention heads, and student '{student.name}' has {student.heads}, teacher "
-            f"'{teacher.name}' {teacher.heads}: take --recipe minilmv2, whose relation heads are free, or --student "
-            f"…,heads={teacher.heads}."
+            f"'{teacher.name}' {teacher.heads}: take --recipe minilmv2, whose relation heads are free, or a student "
+            f"with heads={teacher.heads} and a width that they divide."
         )

@@ -7,9 +7,10 @@ layer after the other, those below learning at a tenth of the rate, then L_PD.
 (paper: a teacher of the same form, IB-BERT; 240,000 steps of transfer and 500,000 of distillation on a corpus, batch
 2,048, LAMB at 1.5e-3.)
 
-Deviations: on a task the gold labels stand where the masked tokens stand on a corpus; there is no next-sentence loss;
-transfer is averaged over the layers; the teacher may be any BERT, through projections where the widths differ, fitted
-before they are trained.
+Deviations: attention counts as much as feature maps, as the equation has it (the authors' command: 1 to 100); the
+rate is constant over the layers (their code: a warm-up and a decay for each); on a task the gold labels stand where
+the masked tokens stand on a corpus; there is no next-sentence loss; transfer is averaged over the layers; the teacher
+may be any BERT, through projections where the widths differ, fitted before they are trained.
 """
 
 from typing import Any

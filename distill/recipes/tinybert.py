@@ -6,10 +6,11 @@ distillation (`tinybert-general`, for `--data corpus`) is the first stage alone,
 (paper: 3 epochs of English Wikipedia; on a task 20 intermediate epochs of batch 32 at 5e-5, constant learning rate,
 and 3 prediction epochs at 1-3e-5.)
 
-Deviations: errors are averaged over the layers instead of summed, padding does not count, the layer map
-defaults to the layers that the student was cut from ("spread"; the paper's is "uniform"), fewer epochs at a
-higher learning rate; in general distillation the texts are masked, as every corpus is here, and the language head stays
-as it was cut out of the teacher's. Data augmentation is `--augment 20`.
+Deviations: each layer has a projection of its own, and the embeddings another (the paper: one for all layers, one for
+the embeddings), fitted by least squares before they are trained; errors are averaged over the layers instead of
+summed, padding does not count, the layer map defaults to the layers that the student was cut from ("spread"; the
+paper's is "uniform"), fewer epochs at a higher learning rate; in general distillation the texts are masked, as every
+corpus is here, and the language head stays as it was cut out of the teacher's. Data augmentation is `--augment 20`.
 """
 
 from typing import Any

@@ -51,6 +51,23 @@ def test_whole_words_are_hidden_together():
     assert torch.equal(chosen[:, 1:][inside], chosen[:, :-1][inside])
 
 
+def test_words_of_byte_pairs_begin_with_their_text_too():
+    """<s> T he Ġfilm </s> D e ĠF </s>: a text's first piece has no sign of its own."""
+    continues = torch.tensor([True, True, True, True, False, True, True, False])
+    vocabulary = Vocabulary(mask=8, special=(0, 1), size=8, continues=torch.cat([continues, torch.tensor([True])]))
+    ids = torch.tensor([[0, 2, 3, 4, 1, 5, 6, 7, 1]])
+    together = torch.zeros(9, 9)
+    for seed in range(600):
+        settings = Masking(probability=0.4, whole_words=True)
+        labels = mask_tokens(ids, torch.ones_like(ids), vocabulary, settings, torch.Generator().manual_seed(seed))[1]
+        chosen = (labels[0] != IGNORED_LABEL).float()
+        together += chosen.outer(chosen)
+    share = together / together.diagonal().clamp_min(1)
+    assert share[1, 2] == share[2, 1] == share[5, 6] == 1, "the pieces of a word go together"
+    for first, second in ((2, 3), (3, 5), (6, 7), (1, 7)):
+        assert 0.3 < share[first, second] < 0.5, "two words do not"
+
+
 def test_at_least_one_token_is_hidden():
     ids = torch.tensor([[2, 7, 3, 0]])
     for seed in range(20):

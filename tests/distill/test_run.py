@@ -84,7 +84,8 @@ def test_the_next_run_reuses_the_finetuned_teacher(files, finished):
     record = json.loads((out.parent / "second" / "run.json").read_text())
     assert [stage["name"] for stage in record["seeds"][0]["stages"]] == ["intermediate", "prediction"]
     first = json.loads((out / "run.json").read_text())
-    assert record["initialisation"] == first["initialisation"]
+    description = first["initialisation"]["description"]
+    assert record["initialisation"]["description"] == f"{description} (reused from {out})"
     assert record["quality"]["student_before_training"] == first["quality"]["student_before_training"]
     assert not (out.parent / "second" / "start.safetensors").exists(), "the start is taken from the run beside it"
     (out / "start.safetensors").write_bytes(b"damaged")

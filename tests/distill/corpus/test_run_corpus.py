@@ -135,3 +135,11 @@ def test_a_mobilebert_of_a_corpus_is_a_start_for_a_task(files, tmp_path):
     again = run_command(files, tmp_path / "task", "--student", str(tmp_path / "general" / "student"), *steps)
     assert again.returncode == 0, again.stdout + again.stderr
     assert "student's start: given" in again.stdout
+
+
+@pytest.mark.parametrize("option", ["--train-rows", "--evaluation-rows"])
+def test_no_rows_are_refused(files, tmp_path, option):
+    result = _run(files, tmp_path / "run", option, "0")
+    assert result.returncode == 2
+    assert f"{option} 0: take at least 1" in result.stderr
+    assert not (tmp_path / "run").exists()

@@ -101,6 +101,17 @@ def test_what_a_killed_run_left_is_removed(tokenizer, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == {f"corpus-{key}", f".corpus-{key}.{os.getpid()}.alive"}
 
 
+def test_a_damaged_corpus_is_tokenised_again(tokenizer, tmp_path):
+    first = tokenised(_texts(), tokenizer, 12, packed=True, cache_dir=tmp_path)
+    whole, file = first.train["input_ids"][:], tmp_path / f"corpus-{first.fingerprint}" / "train.arrow"
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content[: len(content) // 2])
+    again = tokenised(_texts(), tokenizer, 12, packed=True, cache_dir=tmp_path)
+    assert "tokenised and kept" in again.message
+    assert again.train["input_ids"][:] == whole
+
+
 def test_a_disk_too_small_is_told_before(tokenizer, tmp_path):
     with pytest.raises(UserError, match=r"the tokenised corpus needs about .* with XDG_CACHE_HOME"):
         tokenised(replace(_texts(), size=10**18), tokenizer, 12, packed=True, cache_dir=tmp_path)
