@@ -82,7 +82,7 @@ def answer(run: Run, model: PreTrainedModel, reading: Reading | None = None) -> 
 def start_student(run: Run) -> Initialisation:
     """Give the student its starting weights, from the teacher where that helps."""
     if run.given is not None:
-        return Initialisation(method="given", description=run.given, layers=())
+        return run.given
     teacher = finetuning_key(run.members[0], run.config, run.data)
     tokens = sum(run.rows.found["length"][:])  # other teachers may make texts shorter
     settings = [STATISTICS_ROWS, tokens, run.config.seed, run.config.initialisation]

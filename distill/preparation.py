@@ -20,6 +20,7 @@ from distill.data.extending import extended
 from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
 from distill.evaluation import constant_answer, quality
+from distill.given import load_given, weights_fingerprint
 from distill.members import Member, answerer, differing_tokens, load_members
 from distill.objectives import OBJECTIVES
 from distill.reading import Reading, Rows, read
@@ -27,12 +28,12 @@ from distill.recipes.schema import Recipe
 from distill.stages import alignment, asks_teacher, check_progression
 from pocketbert import processes
 from pocketbert.errors import DoesNotFit, UserError
-from pocketbert.files import fingerprint, sha256
+from pocketbert.files import fingerprint
 from students.building import build_student, proportions, usable_positions
-from students.initialization import check_method
+from students.initialization import Initialisation, check_method
 from students.spec import StudentSpec, parse_student_or_folder
 from students.units import rescale
-from teachers.loading import Teacher, load_teacher
+from teachers.loading import Teacher
 
 FEW_ROWS = 100
 Logits = NDArray[np.floating[Any]]
@@ -46,7 +47,7 @@ class Run:
         members: the teachers; the first is the one that the student is cut out of and compared with in size and speed.
         answerer: what is asked while the student trains: the only teacher, or all of them as one. Where one of them
             reads other tokens than the student, the answers are stored before, and this is the first of them.
-        given: what the student's weights are, where they are a folder's.
+        given: the student's start, where its weights are a folder's.
         reading: the texts as the student reads them.
         readings: as each of the members does; the student's own where their tokens are the same.
         answers: what it says on the evaluation split, once the teachers are ready.
@@ -60,7 +61,7 @@ class Run:
     answerer: PreTrainedModel
     student: PreTrainedModel
     student_name: str
-    given: str | None
+    given: Initialisation | None
     reading: Reading
     readings: tuple[Reading, ...]
     inputs: dict[str, str]
@@ -145,7 +146,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     members = load_members(config, data.task)
     teacher = members[0].teacher
     set_seed(config.seed)
-    student, tokenizer, name, given = _student(config.student, teacher, data.task)
+    student, tokenizer, name, given = _student(config, teacher, data.task)
     strangers = [differing_tokens(tokenizer, member.teacher.tokenizer) for member in members]
     if strangers[0]:
         _check_sequence_level(config.recipe, f"teacher {teacher.name} and student {name}", strangers[0])
@@ -154,8 +155,6 @@ def prepare(config: RunConfig, folder: Path) -> Run:
             standardise(member.teacher.model, data.task)
     if given is None:
         check_method(student, teacher.model, config.initialisation)
-    elif config.initialisation != "auto":
-        raise UserError(f"--initialisation {config.initialisation}: a student's folder has its own weights.")
     voice = teacher.model if any(strangers) else answerer(members)
     lines = alignment(config.recipe, student, voice)
     lines += [
@@ -267,22 +266,21 @@ def _inputs(data: TaskData, members: Sequence[Member], student: Path | None) -> 
     """Fingerprint what lies behind the names: a path's content may change between two runs."""
     inputs = {"data": data.fingerprint, "teacher": fingerprint([member.teacher.fingerprint for member in members])}
     if student is not None:
-        inputs["student"] = fingerprint([sha256(file) for file in sorted(student.glob("*.safetensors"))])
+        inputs["student"] = weights_fingerprint(student)
     return inputs
 
 
 def _student(
-    name: str, teacher: Teacher, task: Task
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str, str | None]:
-    """Return the student, its tokenizer, what to call it, and what its weights are where they are a folder's."""
-    parsed = parse_student_or_folder(name, proportions(teacher.model.config))
+    config: RunConfig, teacher: Teacher, task: Task
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str, Initialisation | None]:
+    """Return the student, its tokenizer, what to call it, and its start where its weights are a folder's."""
+    parsed = parse_student_or_folder(config.student, proportions(teacher.model.config))
     if isinstance(parsed, StudentSpec):
         return build_student(parsed, teacher.model), teacher.tokenizer, parsed.name, None
-    student = load_teacher(name, task.kind, task.labels)  # any classifier; the same rules tell whether its head fits
+    student, start = load_given(config.student, task.kind, task.labels, config.initialisation)
     if student.ready:
         standardise(student.model, task)
-    head = "with its head" if student.ready else "with a new head"
-    return student.model, student.tokenizer, parsed.name, f"the weights of {name}, {head} ({student.reason})"
+    return student.model, student.tokenizer, parsed.name, start
 
 
 def student_rows(run: Run) -> Dataset:

@@ -64,6 +64,8 @@ def conditions(run: Pretraining, title: str) -> Conditions:
 
 def start_student(run: Pretraining) -> Initialisation:
     """Give the student its starting weights, from the teacher where that helps."""
+    if run.given is not None:
+        return run.given
     head = head_training(run).key
     settings = [STATISTICS_ROWS, run.config.seed, run.config.initialisation]
     key = fingerprint([head, run.teacher.ready, len(run.train), run.student.config.to_dict(), *settings])

@@ -11,14 +11,16 @@ from distill.config import RunConfig, check_folder
 from distill.corpus.store import Corpus, tokenised
 from distill.corpus.texts import open_texts
 from distill.data.encoding import PaddingCollator
+from distill.given import load_given, weights_fingerprint
 from distill.language import HeldOut
 from distill.masking import Vocabulary, vocabulary_of
+from distill.members import differing_tokens
 from distill.stages import alignment, check_progression
 from pocketbert import processes
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint
 from students.building import build_student, proportions, usable_positions
-from students.initialization import check_method
+from students.initialization import Initialisation, check_method
 from students.spec import StudentSpec, parse_student_or_folder
 from teachers.loading import Kind, Teacher, load_teacher
 
@@ -37,7 +39,8 @@ class Pretraining:
     Attributes:
         corpus: as it was found or tokenised.
         teacher: a masked language model; not ready where its head must be trained first.
-        student: with random weights.
+        student: with random weights, or those of a folder.
+        given: its start, where its weights are a folder's.
         vocabulary: of the teacher's tokenizer, which the student shares.
         train: the rows that are trained on.
         held_out: what every model is measured on.
@@ -51,6 +54,7 @@ class Pretraining:
     teacher: Teacher
     student: PreTrainedModel
     student_name: str
+    given: Initialisation | None
     vocabulary: Vocabulary
     train: Dataset
     held_out: HeldOut
@@ -75,16 +79,13 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
     set_seed(config.seed)
     teacher = load_teacher(config.teachers[0], KIND, (), finetune=config.finetune)
     vocabulary = vocabulary_of(teacher.tokenizer)
-    spec = parse_student_or_folder(config.student, proportions(teacher.model.config))
-    if not isinstance(spec, StudentSpec):
-        raise DoesNotFit(f"--student {config.student}: on a corpus give a name or sizes, such as --student tiny.")
-    student = build_student(spec, teacher.model)
-    check_method(student, teacher.model, config.initialisation)
+    student, name, given = _student(config, teacher)
     lines = alignment(config.recipe, student, teacher.model)
     longest = min(config.max_length, usable_positions(student.config), usable_positions(teacher.model.config))
     with processes.first_goes_ahead():
         corpus = tokenised(texts, teacher.tokenizer, longest, packed=config.packed)
     inputs = {"data": corpus.fingerprint, "teacher": fingerprint([teacher.fingerprint])}
+    inputs |= {} if given is None else {"student": weights_fingerprint(Path(config.student))}
     check_folder(folder, config, inputs)
     collator = PaddingCollator(teacher.tokenizer.pad_token_id, 8 if torch.cuda.is_available() else 1)
     train = _first(corpus.train, config.train_rows)
@@ -98,13 +99,31 @@ def prepare(config: RunConfig, folder: Path) -> Pretraining:
         corpus=corpus,
         teacher=teacher,
         student=student,
-        student_name=spec.name,
+        student_name=name,
+        given=given,
         vocabulary=vocabulary,
         train=train,
         held_out=HeldOut(evaluation, collator, vocabulary),
         inputs=inputs,
         alignment=lines,
     )
+
+
+def _student(config: RunConfig, teacher: Teacher) -> tuple[PreTrainedModel, str, Initialisation | None]:
+    """Return the student, what to call it, and its start where its weights are a folder's."""
+    parsed = parse_student_or_folder(config.student, proportions(teacher.model.config))
+    if isinstance(parsed, StudentSpec):
+        student = build_student(parsed, teacher.model)
+        check_method(student, teacher.model, config.initialisation)
+        return student, parsed.name, None
+    given, start = load_given(config.student, KIND, (), config.initialisation)
+    how = differing_tokens(given.tokenizer, teacher.tokenizer)
+    if how:
+        raise DoesNotFit(
+            f"student {parsed} and teacher {teacher.name} have different tokenizers ({how}), and on a corpus they are "
+            "compared token by token: take a student of the teacher's tokenizer, such as --student tiny."
+        )
+    return given.model, parsed.name, start
 
 
 def _check_options(config: RunConfig) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 import time
 
@@ -113,7 +114,7 @@ def test_a_killed_run_ends_where_the_straight_one_ends(files, tmp_path):
         (("--labelled-rows", "5"), "--labelled-rows is for tasks"),
         (("--seeds", "2"), "--seeds is for tasks"),
         (("--data", "corpus:nothing.txt"), "no file or folder nothing.txt"),
-        (("--student", "."), "on a corpus give a name or sizes"),
+        (("--student", "."), "config.json"),
         (("--set", "masking.probability=2"), "masking.probability"),
     ],
 )
@@ -143,3 +144,21 @@ def test_no_rows_are_refused(files, tmp_path, option):
     assert result.returncode == 2
     assert f"{option} 0: take at least 1" in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_student_is_distilled_further(files, finished, tmp_path):
+    given = finished[0] / "student"
+    options = ("--student", str(given), "--recipe", "tinybert-general", "--set", "training.max_steps=1")
+    result = _run(files, tmp_path / "run", *options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert f"the weights of {given}, with its head" in result.stdout
+    before, after = (json.loads((out / "run.json").read_text())["quality"] for out in (finished[0], tmp_path / "run"))
+    assert after["student_before_training"]["value"] == pytest.approx(before["student"]["value"])
+    again = _run(files, tmp_path / "run", *options)
+    assert again.returncode == 0, again.stdout + again.stderr
+    path = tmp_path / "other" / "tokenizer.json"
+    shutil.copytree(given, path.parent)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"normalizer": {"type": "Lowercase"}}))
+    refused = _run(files, tmp_path / "refused", "--student", str(path.parent))
+    assert refused.returncode == 2
+    assert "have different tokenizers (their normalizer differs)" in refused.stderr
