@@ -3,6 +3,7 @@
 import random
 
 import pytest
+import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -35,6 +36,7 @@ def files(tmp_path_factory, request):
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", mask_token="[MASK]", model_input_names=names
     )
+    torch.manual_seed(0)
     tiny_bert().bert.save_pretrained(root / "teacher")
     tokenizer.save_pretrained(root / "teacher")
     for split, rows in (("train", 160), ("dev", 60)):

@@ -128,7 +128,7 @@ def test_mistakes_are_one_line(files, tmp_path, options, message):
 
 def test_a_mobilebert_of_a_corpus_is_a_start_for_a_task(files, tmp_path):
     student = ("--student", "layers=2,hidden=32,heads=4,family=mobilebert", "--recipe", "mobilebert")
-    result = _run(files, tmp_path / "general", *student)
+    result = _run(files, tmp_path / "general", *student, "--set", "training.learning_rate=3e-3")
     assert result.returncode == 0, result.stdout + result.stderr
     quality = json.loads((tmp_path / "general" / "run.json").read_text())["quality"]
     assert quality["student"]["metrics"]["loss"] < quality["student_before_training"]["metrics"]["loss"]
