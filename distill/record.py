@@ -63,7 +63,7 @@ def assemble(
         "continued": continued,
         "environment": dict(environment),
         "config": run.config.model_dump(mode="json", exclude={"recipe"}),
-        "recipe": run.config.recipe.model_dump(mode="json"),
+        "recipe": run.recipe.model_dump(mode="json"),
         "data": _data(run),
         "models": models,
         "teachers": _teachers(run, notes),

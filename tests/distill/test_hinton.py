@@ -16,7 +16,7 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812  (the usual name)
 from sklearn.datasets import load_digits
 from torch import nn
 

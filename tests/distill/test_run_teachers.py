@@ -78,6 +78,7 @@ def test_a_student_may_read_other_tokens_than_its_only_teacher(files, finished, 
     assert result.returncode == 0, result.stdout + result.stderr
     record = json.loads((tmp_path / "other" / "run.json").read_text())
     assert max(file["parity"]["max_logit_difference"] for file in record["artefacts"] if "fp32" in file["name"]) < 1e-3
+    assert record["recipe"]["stages"][0]["noise"] is None, "the record says what was done"
     own, kept = (
         json.loads((folder / "student" / "tokenizer.json").read_text()) for folder in (finished, tmp_path / "other")
     )
