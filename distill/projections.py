@@ -19,7 +19,7 @@ from pocketbert.devices import best_device, move
 from students.regression import ridge_of_moments
 
 ROWS, TOKENS = 1024, 16_384
-BATCH = 64
+BATCH = 16  # all layers of both models are held for one at once
 STRENGTH = 1e-2
 """Ridge penalty as a share of the states' mean variance: few rows stand behind a projection of first tokens."""
 

@@ -69,10 +69,9 @@ def cut(student: Anatomy, teacher: Anatomy, texts: Texts, layers: Sequence[int])
     hidden = _embeddings(student, teacher, texts, kept)
     ends = [*layers[1:], len(teacher.layers)]
     for layer, source, end in zip(student.layers, layers, ends, strict=True):
-        states = run_layer(teacher.layers[source], teacher.activation, inputs[source], texts)
-        skipped = end > source + 1
         last = teacher.layers[end - 1]
-        target = (last, run_layer(last, teacher.activation, inputs[end - 1], texts) if skipped else states)
+        target = (last, run_layer(last, teacher.activation, inputs[end - 1], texts).feed_forward_sum)
+        states = run_layer(teacher.layers[source], teacher.activation, inputs[source], texts)
         middle = _attention(layer, teacher.layers[source], states, texts, hidden, kept)
         hidden = _feed_forward(layer, teacher.layers[source], states, target, teacher.activation, middle, kept)
     fit_head(student, teacher, hidden[texts.first], inputs[-1][texts.first], kept)
@@ -154,22 +153,23 @@ def _feed_forward(
     layer: Layer,
     source: Layer,
     states: LayerStates,
-    target: tuple[Layer, LayerStates],
+    target: tuple[Layer, Tensor],
     activation: str,
     middle: Tensor,
     kept: Tensor,
 ) -> Tensor:
     """Write one layer's feed-forward block and its normalisation; return the layer's result.
 
-    `target` is the teacher's layer whose result the student's should equal: `source` or the last skipped one after it.
+    `target` is the teacher's layer whose result the student's should equal, `source` or the last skipped one after it,
+    and that result before its normalisation.
     """
-    chosen = neurons(source, states, layer.feed_forward_in.out_features)
+    chosen = neurons(source, states, activation, layer.feed_forward_in.out_features)
     inner, outer = source.feed_forward_in, source.feed_forward_out
     before = states.before_activation[:, chosen]
     fit_linear(layer.feed_forward_in, inner.weight[chosen][:, kept], inner.bias[chosen], middle, before)
     active = ACT2FN[activation](layer.feed_forward_in(middle))
     last, ends = target
-    missing = ends.feed_forward_sum[:, kept] - middle
+    missing = ends[:, kept] - middle
     fit_linear(layer.feed_forward_out, outer.weight[kept][:, chosen], outer.bias[kept], active, missing)
     _restrict(layer.feed_forward_norm, last.feed_forward_norm, kept)
     result: Tensor = layer.feed_forward_norm(middle + layer.feed_forward_out(active))

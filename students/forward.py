@@ -105,7 +105,7 @@ class LayerStates:
         context: attention's result before `output`.
         attention_sum: input + attention's output, before the normalisation.
         middle: after `attention_norm`.
-        inner: feed-forward neurons after the activation.
+        before_activation: feed-forward neurons.
         feed_forward_sum: before the last normalisation.
         result: the layer's output.
     """
@@ -117,7 +117,6 @@ class LayerStates:
     attention_sum: Tensor
     middle: Tensor
     before_activation: Tensor
-    inner: Tensor
     feed_forward_sum: Tensor
     result: Tensor
 
@@ -129,10 +128,9 @@ def run_layer(layer: Layer, activation: str, hidden: Tensor, texts: Texts) -> La
     attention_sum = hidden + layer.output(context)
     middle = layer.attention_norm(attention_sum)
     before = layer.feed_forward_in(middle)
-    inner = ACT2FN[activation](before)
-    feed_forward_sum = middle + layer.feed_forward_out(inner)
+    feed_forward_sum = middle + layer.feed_forward_out(ACT2FN[activation](before))
     result = layer.feed_forward_norm(feed_forward_sum)
-    return LayerStates(query, key, value, context, attention_sum, middle, before, inner, feed_forward_sum, result)
+    return LayerStates(query, key, value, context, attention_sum, middle, before, feed_forward_sum, result)
 
 
 def head_logits(parts: Anatomy, first: Tensor) -> Tensor:

@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers.activations import ACT2FN
 
 from students.anatomy import Layer
 from students.forward import LayerStates
+
+TOKENS_AT_ONCE = 4096
+"""A layer's neurons are several times as wide as its hidden states."""
 
 
 def covariance(values: Tensor) -> Tensor:
@@ -28,9 +32,11 @@ def layer_importance(layer: Layer, hidden: Tensor, states: LayerStates) -> Tenso
     return hidden.var(0) * attention + states.middle.var(0) * feed_forward
 
 
-def neurons(layer: Layer, states: LayerStates, count: int) -> Tensor:
+def neurons(layer: Layer, states: LayerStates, activation: str, count: int) -> Tensor:
     """Return the feed-forward neurons that contribute most: second moment times squared output weights."""
-    return strongest(states.inner.square().mean(0) * layer.feed_forward_out.weight.square().sum(0), count)
+    parts = states.before_activation.split(TOKENS_AT_ONCE)
+    moments = sum((ACT2FN[activation](part).square().sum(0) for part in parts), torch.zeros(()))
+    return strongest(moments * layer.feed_forward_out.weight.square().sum(0), count)
 
 
 def heads(layer: Layer, states: LayerStates, count: int) -> list[int]:

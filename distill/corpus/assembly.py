@@ -87,8 +87,7 @@ def carry_out(config: RunConfig, folder: Path, lock: FileLock, console: Console)
 
 def _announce(run: Pretraining, models: dict[str, dict[str, Any]], console: Console) -> None:
     console.print(run.corpus.message)
-    tokens = sum(run.train["length"][:])
-    console.print(f"  {len(run.train):,} rows to train on ({tokens:,} tokens), {len(run.held_out.rows):,} held out")
+    console.print(f"  {len(run.train):,} rows to train on ({run.tokens:,} tokens), {len(run.held_out.rows):,} held out")
     console.print(comparison(models["teacher"], models["student"]))
     for line in run.alignment:
         console.print(f"  {line}")

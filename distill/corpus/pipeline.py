@@ -17,7 +17,9 @@ from pocketbert.files import fingerprint
 from students.building import load_language_model
 from students.initialization import Initialisation
 
-STATISTICS_ROWS = 512
+STATISTICS_TOKENS = 16_384
+"""About so many are read for the student's start; their hidden states are held in memory at once."""
+
 HEAD_TRAINING = TrainingSettings(
     epochs=1, max_steps=400, batch_size=32, learning_rate=1e-3, dropout=0, freeze_encoder=True
 )
@@ -67,7 +69,8 @@ def start_student(run: Pretraining) -> Initialisation:
     if run.given is not None:
         return run.given
     head = head_training(run).key
-    settings = [STATISTICS_ROWS, run.config.seed, run.config.initialisation]
+    rows = max(1, STATISTICS_TOKENS // run.config.max_length)
+    settings = [rows, run.config.seed, run.config.initialisation]
     key = fingerprint([head, run.teacher.ready, len(run.train), run.student.config.to_dict(), *settings])
 
     def make() -> Initialisation:
@@ -76,7 +79,7 @@ def start_student(run: Pretraining) -> Initialisation:
             run.teacher.model,
             run.train,
             run.collator,
-            count=STATISTICS_ROWS,
+            count=rows,
             seed=run.config.seed,
             method=run.config.initialisation,
         )

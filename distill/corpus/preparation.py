@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.compute as pc
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, set_seed
@@ -65,6 +66,11 @@ class Pretraining:
     def collator(self) -> PaddingCollator:
         """Pads batches."""
         return self.held_out.collator
+
+    @property
+    def tokens(self) -> int:
+        """Count the tokens of the rows that are trained on, special ones included."""
+        return int(pc.sum(self.train.data.column("length")).as_py())
 
 
 def prepare(config: RunConfig, folder: Path) -> Pretraining:

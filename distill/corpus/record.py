@@ -62,6 +62,7 @@ def _data(run: Pretraining) -> dict[str, Any]:
         "kind": KIND,
         "metric": METRIC,
         "rows": {"train": len(run.train), "evaluation": len(run.held_out.rows)},
+        "tokens": run.tokens,
         "messages": [run.corpus.message],
         "fingerprint": run.corpus.fingerprint,
     }

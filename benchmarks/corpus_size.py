@@ -1,0 +1,105 @@
+"""`python -m benchmarks.corpus_size TEXTS…`: what a run on a corpus takes as the corpus grows: time, disk and memory.
+
+The given files are repeated until there are so many megabytes of text. Each size is distilled on twice: the first run
+tokenises the corpus, the second finds it tokenised. Memory is the highest resident size of the whole process, pages of
+mapped files included, as the kernel counts it.
+"""
+
+import csv
+import os
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from distill.data.folders import missing_path
+from pocketbert import command
+from pocketbert.errors import UserError
+from pocketbert.files import read_json
+from pocketbert.machine import processor
+
+MEGABYTE = 1_000_000
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def corpus_size(
+    texts: Annotated[list[Path], typer.Argument(help="Text files, a text a line.")],
+    results: Annotated[Path, typer.Option(help="CSV file to write.")],
+    megabytes: Annotated[list[int] | None, typer.Option(help="Sizes of the corpus, one option each.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of texts, caches and runs.")] = Path("runs/corpus-size"),
+    options: Annotated[
+        str, typer.Option(help="More options for every run, as one text.")
+    ] = "--recipe tinybert-general --teacher-set max_steps=20 --set training.max_steps=20 --set training.batch_size=8",
+) -> None:
+    """Run every size and write a row for each."""
+    for text in texts:
+        if not text.is_file():
+            raise missing_path(text)
+    rows = [_row(texts, size, out, options) for size in sorted(megabytes or [10, 100, 1000])]
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _row(texts: Sequence[Path], size: int, out: Path, options: str) -> dict[str, Any]:
+    folder = out / f"{size}-megabytes"
+    corpus = folder / "corpus.txt"
+    folder.mkdir(parents=True, exist_ok=True)
+    repeat(texts, corpus, size * MEGABYTE)
+    arguments = ["-m", "distill.run", "--data", f"corpus:{corpus}", *shlex.split(options), "--out"]
+    first, second = (_measured([*arguments, str(folder / run)], folder) for run in ("first", "second"))
+    data = read_json(folder / "second" / "run.json")["data"]
+    cache = sum(file.stat().st_size for file in folder.rglob("*.arrow"))
+    row = {
+        "text MB": size,
+        "rows": data["rows"]["train"],
+        "tokens": data["tokens"],
+        "on disk MB": round(cache / MEGABYTE),
+        "first run s": round(first[0]),
+        "second run s": round(second[0]),
+        "first run MiB": round(first[1]),
+        "second run MiB": round(second[1]),
+        "processor": processor(),
+        "cores": os.cpu_count(),
+        "options": options,
+    }
+    typer.echo("; ".join(f"{name}: {value}" for name, value in row.items()))
+    return row
+
+
+def repeat(texts: Sequence[Path], target: Path, size: int) -> None:
+    """Write whole copies of some texts, one after another, until a file has at least so many bytes.
+
+    Raises:
+        UserError: they are empty.
+    """
+    content = b"".join(text.read_bytes().rstrip() + b"\n" for text in texts)
+    if not content.strip():
+        raise UserError(f"{', '.join(map(str, texts))}: there is no text in it.")
+    with target.open("wb") as stream:
+        for _ in range(-(-size // len(content))):
+            stream.write(content)
+
+
+def _measured(arguments: Sequence[str], cache: Path) -> tuple[float, float]:
+    """Run python; return seconds and the highest resident size in MiB."""
+    begin = time.perf_counter()
+    environment = os.environ | {"XDG_CACHE_HOME": str(cache.absolute() / "cache")}
+    process = subprocess.Popen([sys.executable, *arguments], env=environment)  # noqa: S603  (a list, no shell)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise UserError(f"python {shlex.join(arguments)} failed with exit code {process.returncode}, as said above.")
+    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    command.run(app, "python -m benchmarks.corpus_size")
