@@ -73,7 +73,9 @@ def cut(student: Anatomy, teacher: Anatomy, texts: Texts, layers: Sequence[int])
         target = (last, run_layer(last, teacher.activation, inputs[end - 1], texts).feed_forward_sum)
         states = run_layer(teacher.layers[source], teacher.activation, inputs[source], texts)
         middle = _attention(layer, teacher.layers[source], states, texts, hidden, kept)
-        hidden = _feed_forward(layer, teacher.layers[source], states, target, teacher.activation, middle, kept)
+        before = states.before_activation
+        del states  # with the widest of what is held at once
+        hidden = _feed_forward(layer, teacher.layers[source], before, target, teacher.activation, middle, kept)
     fit_head(student, teacher, hidden[texts.first], inputs[-1][texts.first], kept)
     fit_language_head(student, teacher, hidden, inputs[-1], kept)
 
@@ -152,7 +154,7 @@ def _block_map(maps: Sequence[Tensor], chosen: Sequence[int], count: int) -> Ten
 def _feed_forward(
     layer: Layer,
     source: Layer,
-    states: LayerStates,
+    before: Tensor,
     target: tuple[Layer, Tensor],
     activation: str,
     middle: Tensor,
@@ -160,13 +162,12 @@ def _feed_forward(
 ) -> Tensor:
     """Write one layer's feed-forward block and its normalisation; return the layer's result.
 
-    `target` is the teacher's layer whose result the student's should equal, `source` or the last skipped one after it,
-    and that result before its normalisation.
+    `before` holds the teacher's neurons before their activation. `target` is the teacher's layer whose result the
+    student's should equal, `source` or the last skipped one after it, and that result before its normalisation.
     """
-    chosen = neurons(source, states, activation, layer.feed_forward_in.out_features)
+    chosen = neurons(source, before, activation, layer.feed_forward_in.out_features)
     inner, outer = source.feed_forward_in, source.feed_forward_out
-    before = states.before_activation[:, chosen]
-    fit_linear(layer.feed_forward_in, inner.weight[chosen][:, kept], inner.bias[chosen], middle, before)
+    fit_linear(layer.feed_forward_in, inner.weight[chosen][:, kept], inner.bias[chosen], middle, before[:, chosen])
     active = ACT2FN[activation](layer.feed_forward_in(middle))
     last, ends = target
     missing = ends[:, kept] - middle

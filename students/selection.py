@@ -32,9 +32,12 @@ def layer_importance(layer: Layer, hidden: Tensor, states: LayerStates) -> Tenso
     return hidden.var(0) * attention + states.middle.var(0) * feed_forward
 
 
-def neurons(layer: Layer, states: LayerStates, activation: str, count: int) -> Tensor:
-    """Return the feed-forward neurons that contribute most: second moment times squared output weights."""
-    parts = states.before_activation.split(TOKENS_AT_ONCE)
+def neurons(layer: Layer, before: Tensor, activation: str, count: int) -> Tensor:
+    """Return the feed-forward neurons that contribute most: second moment times squared output weights.
+
+    `before` holds the neurons before their activation, [N, width].
+    """
+    parts = before.split(TOKENS_AT_ONCE)
     moments = sum((ACT2FN[activation](part).square().sum(0) for part in parts), torch.zeros(()))
     return strongest(moments * layer.feed_forward_out.weight.square().sum(0), count)
 

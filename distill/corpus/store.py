@@ -142,8 +142,10 @@ class _Part:
 
     def __init__(self, file: Path, tokenizer: PreTrainedTokenizerBase, length: int, packed: bool) -> None:
         self.rows = 0
-        self._tokenizer, self._packed = tokenizer, packed
         self._before, self._after = _special_ids(tokenizer)
+        self._words, self._packed = tokenizer.backend_tokenizer, packed
+        self._words.no_truncation()
+        self._words.no_padding()
         self._room = length - len(self._before) - len(self._after)
         self._texts: list[str] = []
         self._open: list[int] = []  # tokens that do not fill a row yet
@@ -167,13 +169,7 @@ class _Part:
     def _flush(self) -> None:
         if not self._texts:
             return
-        encoded = self._tokenizer(
-            self._texts,
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
+        encoded = [encoding.ids for encoding in self._words.encode_batch_fast(self._texts, add_special_tokens=False)]
         self._texts = []
         pieces = self._stream(encoded) if self._packed else self._pieces(encoded)
         rows = [[*self._before, *piece, *self._after] for piece in pieces]

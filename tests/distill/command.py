@@ -2,15 +2,19 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from rich.console import Console
+from safetensors.torch import load_file
 
 from distill import run
+from distill.trainer import DistillTrainer
 
 ROOT = Path(__file__).parents[2]
 QUICK = [
@@ -53,6 +57,37 @@ def run_command(*arguments, **options):
     finally:
         sys.argv, run.console = argv, console
     return Result(code, output.getvalue(), errors.getvalue())
+
+
+def start_of(out):
+    """Return the weights that a run's student started from: made in it, or in a run beside it."""
+    described = json.loads((out / "run.json").read_text())["initialisation"]["description"]
+    folder = Path(described.rpartition("(reused from ")[2].rstrip(")")) if "reused from" in described else out
+    return load_file(folder / "start.safetensors")
+
+
+def untrained(recipe, names):
+    """Return those of a student's parameters that a recipe leaves alone: the heads, where no loss is of predictions."""
+    if any({"soft_targets", "hard_labels"} & set(stage.objectives) for stage in recipe.stages):
+        return set()
+    return {name for name in names if name.startswith(("classifier", "bert.pooler", "cls.predictions"))}
+
+
+@contextlib.contextmanager
+def interrupted(step, training):
+    """Press Ctrl-C in a step of one of the trainings (0: the first) of the commands run meanwhile."""
+    real, trainers = DistillTrainer.training_step, []
+
+    def training_step(self, *arguments, **options):
+        if self not in trainers:
+            trainers.append(self)
+        if len(trainers) == training + 1 and self.state.global_step == step:
+            raise KeyboardInterrupt
+        return real(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DistillTrainer, "training_step", training_step)
+        yield
 
 
 def start_command(*arguments, **options):

@@ -9,6 +9,7 @@ from distill.distiller import Distiller
 from distill.objectives import OBJECTIVES
 from distill.shapes import shape_of
 from pocketbert.errors import DoesNotFit
+from tests.reference import losses as reference
 
 
 def _build(name, student, teacher, **settings):
@@ -87,21 +88,24 @@ def test_an_explicit_layer_map_is_used(bert):
     assert value.item() == pytest.approx(sum(expected).item() / 2, rel=1e-5)
 
 
-def test_fewer_student_heads_meet_the_mean_of_teacher_heads(bert):
-    teacher, student = bert(heads=4), bert(seed=1, heads=2)
-    objective = _build("attention_mse", student, teacher)
+def test_attention_scores_with_other_layers_heads_and_padding_equal_the_papers_formula(bert):
+    teacher, student = bert(layers=4, heads=4), bert(seed=1, layers=2, heads=2)
+    objective = _build("attention_mse", student, teacher, layers=[1, 3])
     prepare(student, objective.needs)
     prepare(teacher, objective.needs)
     inputs = {key: _batch()[key] for key in ("input_ids", "attention_mask")}
-    inputs["attention_mask"] = torch.ones_like(inputs["attention_mask"])
     ours, theirs = capture(student.eval(), inputs, objective.needs), capture(teacher.eval(), inputs, objective.needs)
-    layers = []
-    for i in range(4):
-        scores = theirs.attention_scores[i]
-        pooled = torch.stack([scores[:, :2].mean(1), scores[:, 2:].mean(1)], dim=1)
-        layers.append(F.mse_loss(ours.attention_scores[i], pooled))
-    expected = torch.stack(layers).mean()
-    assert objective(ours, theirs, inputs["attention_mask"], None).item() == pytest.approx(expected.item(), rel=1e-5)
+    lengths = inputs["attention_mask"].sum(1).tolist()
+    terms = [
+        reference.tinybert_attention(
+            ours.attention_scores[i].detach().double().numpy(),
+            reference.mean_scores(theirs.attention_scores[j].detach().double().numpy(), 2),
+            lengths,
+        )
+        for i, j in ((0, 1), (1, 3))
+    ]
+    value = objective(ours, theirs, inputs["attention_mask"], None).item()
+    assert value == pytest.approx(sum(terms) / 2, rel=1e-6, abs=1e-6)
 
 
 def test_heads_that_do_not_divide_are_refused_with_a_way_out(bert):

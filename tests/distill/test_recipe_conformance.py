@@ -14,6 +14,7 @@ from distill.stages import WEIGHTS, Conditions, check_progression, run_recipe, s
 from distill.trainer import DistillTrainer
 from pocketbert.errors import UserError
 from tests.conftest import tiny_bert
+from tests.distill.command import untrained
 
 COLLATOR = PaddingCollator(0)
 
@@ -37,13 +38,6 @@ def _run(name, bert, rows, folder):
     return student, results
 
 
-def _untrained(recipe, keys):
-    """Return the heads' parameters where a recipe has no loss of predictions."""
-    if any({"soft_targets", "hard_labels"} & set(stage.objectives) for stage in recipe.stages):
-        return set()
-    return {key for key in keys if key.startswith(("classifier", "bert.pooler", "cls.predictions"))}
-
-
 @pytest.mark.parametrize("name", RECIPES)
 def test_every_parameter_is_trained_and_kept(name, bert, rows, tmp_path):
     before = bert(seed=1, layers=2, hidden=16).state_dict()
@@ -51,7 +45,7 @@ def test_every_parameter_is_trained_and_kept(name, bert, rows, tmp_path):
     after = student.state_dict()
     assert all(torch.isfinite(tensor).all() for tensor in after.values())
     equal = {key for key in before if before[key].is_floating_point() and torch.equal(before[key], after[key])}
-    assert equal <= _untrained(RECIPES[name], before)
+    assert equal <= untrained(RECIPES[name], before)
     kept = load_file(stage_weights(_short(name), tmp_path))
     assert kept.keys() == after.keys()
     assert all(torch.equal(kept[key], after[key]) for key in kept)
@@ -75,7 +69,7 @@ def test_every_parameter_of_a_language_model_is_trained(name, rows, tmp_path):
     after = student.state_dict()
     assert all(torch.isfinite(tensor).all() for tensor in after.values())
     equal = {key for key in before if before[key].is_floating_point() and torch.equal(before[key], after[key])}
-    assert equal <= _untrained(RECIPES[name], before)
+    assert equal <= untrained(RECIPES[name], before)
     assert all(0 < result.history[-1]["loss"] < 100 for result in results)
 
 

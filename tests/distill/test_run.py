@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from distill.recipes import RECIPES
-from tests.distill.command import run_command, start_command
+from tests.distill.command import interrupted, run_command, start_command, start_of, untrained
 
 
 @pytest.fixture(scope="module")
@@ -321,9 +321,23 @@ def test_print_recipe_gives_a_file_that_runs(files, tmp_path):
 def test_every_recipe_goes_through_the_command(name, files, finished, tmp_path):
     out = finished[0].parent / f"recipe-{name}"  # beside the first run, whose fine-tuned teacher is used again
     student = "layers=2,hidden=16,heads=4,feed_forward=32"
-    result = run_command(files, out, "--recipe", name, "--student", student, "--set", "training.max_steps=6")
+    settings = ("--set", "training.max_steps=6", "--set", "training.weight_decay=0")
+    options = ("--recipe", name, "--student", student, *settings)
+    result = run_command(files, out, *options)
     assert result.returncode == 0, result.stderr
-    record = json.loads((out / "run.json").read_text())
+    trained = load_file(out / "student" / "model.safetensors")
+    start = start_of(out)
+    assert all(torch.isfinite(tensor).all() for tensor in trained.values())
+    assert {key for key in start if torch.equal(start[key], trained[key])} <= untrained(RECIPES[name], start)
+    killed = finished[0].parent / f"killed-{name}"
+    with interrupted(4, training=len(RECIPES[name].stages) - 1):
+        assert run_command(files, killed, *options).returncode == 130
+    again = run_command(files, killed, *options)
+    assert again.returncode == 0, again.stderr
+    resumed = load_file(killed / "student" / "model.safetensors")
+    assert all(torch.equal(trained[key], resumed[key]) for key in trained)
+    record = json.loads((killed / "run.json").read_text())
+    assert record["seeds"][0]["stages"][-1]["resumed"]
     assert [stage["name"] for stage in record["seeds"][0]["stages"]] == [stage.name for stage in RECIPES[name].stages]
     reloaded = AutoModelForSequenceClassification.from_pretrained(out / "student").eval()
     tokens = PreTrainedTokenizerFast.from_pretrained(out / "student")("a great film", return_tensors="pt")

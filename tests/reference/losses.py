@@ -53,6 +53,12 @@ def tinybert_attention(student, teacher, lengths):
     return float(np.mean(squares))
 
 
+def mean_scores(scores, group):
+    """[B][A / group][L][L]: what a head of the student is compared with where its teacher has `group` times as many."""
+    heads = range(0, scores.shape[1], group)
+    return np.stack([sum(scores[:, head + g] for g in range(group)) / group for head in heads], axis=1)
+
+
 def minilm_attention(student, teacher, lengths):
     """L_AT: for each head and token KL of the teacher's distribution over tokens to the student's; their mean."""
     terms = []

@@ -67,7 +67,7 @@ def test_what_nothing_reads_is_dropped_first():
     for linear in (layer.query, layer.key, layer.value, layer.feed_forward_in):
         linear.weight[:, [2, 30]] = 0
     layer, hidden, states = states_of(model)
-    assert set(range(64)) - set(neurons(layer, states, "gelu", 61).tolist()) == {3, 17, 40}
+    assert set(range(64)) - set(neurons(layer, states.before_activation, "gelu", 61).tolist()) == {3, 17, 40}
     assert heads(layer, states, 3) == [0, 2, 3]
     dropped = set(range(HIDDEN)) - set(strongest(layer_importance(layer, hidden, states), HIDDEN - 2).tolist())
     assert dropped == {2, 30}

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from tests.distill.command import run_command, start_command
+from distill.recipes import RECIPES
+from tests.distill.command import interrupted, run_command, start_command, start_of, untrained
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 QUICK = ("--max-length", "16", "--set", "training.max_steps=30", "--teacher-set", "max_steps=20")
@@ -79,6 +80,28 @@ def test_a_pretrained_student_names_more_words_than_before(finished):
     before, after = (quality[who]["metrics"] for who in ("student_before_training", "student"))
     assert after["loss"] < before["loss"] - 0.1
     assert after["perplexity"] == pytest.approx(math.exp(after["loss"]))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_goes_through_the_command(files, finished, name):
+    """Trains all it holds, is an ordinary folder, and ends the same after Ctrl-C."""
+    folder = finished[0].parent
+    student = ("--student", "layers=2,hidden=16,heads=4,feed_forward=32")
+    settings = ("--set", "training.max_steps=6", "--set", "training.weight_decay=0")
+    options = ("--recipe", name, *student, *settings)
+    straight, killed = folder / f"recipe-{name}", folder / f"killed-{name}"
+    result = _run(files, straight, *options)
+    assert result.returncode == 0, result.stdout + result.stderr
+    trained, start = load_file(straight / "student/model.safetensors"), start_of(straight)
+    assert all(torch.isfinite(tensor).all() for tensor in trained.values())
+    assert {key for key in start if torch.equal(start[key], trained[key])} <= untrained(RECIPES[name], start)
+    _, info = AutoModelForMaskedLM.from_pretrained(straight / "student", output_loading_info=True)
+    assert not any(info.values())
+    with interrupted(4, training=len(RECIPES[name].stages) - 1):
+        assert _run(files, killed, *options).returncode == 130
+    assert _run(files, killed, *options).returncode == 0
+    resumed = load_file(killed / "student/model.safetensors")
+    assert all(torch.equal(trained[key], resumed[key]) for key in trained)
 
 
 def test_the_next_run_reuses_the_head(files, finished):
