@@ -67,6 +67,17 @@ class Stage(BaseModel):
     projections: Literal["fitted", "random"] = "fitted"
     training: TrainingSettings = TrainingSettings()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _nothing_is_the_default(cls, value: Any) -> Any:  # noqa: ANN401  (what YAML holds)
+        """Take what a YAML file names and leaves empty as if it were not named."""
+        if not isinstance(value, dict):
+            return value
+        given = {name: each for name, each in value.items() if each is not None}
+        if isinstance(given.get("objectives"), dict):
+            given["objectives"] = {name: {} if each is None else each for name, each in given["objectives"].items()}
+        return given
+
     @field_validator("objectives")
     @classmethod
     def _known(cls, value: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -75,7 +86,7 @@ class Stage(BaseModel):
             if name not in OBJECTIVES:
                 raise unknown("objective", name, OBJECTIVES)
         filled = {
-            name: validated(OBJECTIVES[name].Settings, settings or {}, f"objective '{name}'").model_dump()
+            name: validated(OBJECTIVES[name].Settings, settings, f"objective '{name}'").model_dump()
             for name, settings in value.items()
         }
         if not any(settings["weight"] for settings in filled.values()):

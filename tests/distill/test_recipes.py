@@ -2,7 +2,7 @@ import pytest
 import yaml
 
 from distill.noise import Noise
-from distill.recipes import RECIPES, Recipe
+from distill.recipes import RECIPES, Recipe, Stage
 from distill.recipes.loading import load_recipe, to_yaml
 from pocketbert.errors import UserError
 
@@ -98,6 +98,18 @@ def test_two_stages_can_not_share_a_name():
     document["stages"][1]["name"] = "intermediate"
     with pytest.raises(UserError, match="share a name"):
         Recipe.model_validate(document)
+
+
+def test_what_is_named_and_left_empty_is_the_default(tmp_path):
+    (tmp_path / "short.yaml").write_text(
+        "name: short\n"
+        "stages: [{name: task, objectives: {soft_targets: null, hard_labels: {weight: 2}}, training: null}]\n"
+    )
+    (stage,) = load_recipe(str(tmp_path / "short.yaml")).stages
+    assert {name: settings["weight"] for name, settings in stage.objectives.items()} == {
+        "soft_targets": 1, "hard_labels": 2
+    }  # fmt: skip
+    assert stage.training == Stage(name="task", objectives={"hard_labels": {}}).training
 
 
 def test_yaml_is_plain(tmp_path):
