@@ -3,7 +3,7 @@
 Student and control start from the same weights and take the same number of steps; the difference is the teacher and,
 where the recipe has noise, the changed texts that only a teacher can label. Recipes share teacher, start and number
 of steps. Runs `distill.run` for each task and recipe (an interrupted panel goes on where it was), then writes one row
-for each seed to a CSV file, a summary beside it, and prints the paired comparison.
+for each seed to a CSV file, a summary and an overview beside it, and prints the paired comparison.
 """
 
 import csv
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.panel_rows import panel_rows, share_controls, summary
+from benchmarks.panel_rows import overview, panel_rows, share_controls, summary
 from benchmarks.recorded_commands import without_root
 from distill.recipes import RECIPES
 from pocketbert import command
@@ -45,7 +45,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 @app.command()
 def panel(
     root: Annotated[Path, typer.Argument(help="Folder with sst2, cola, mrpc and sts.")],
-    results: Annotated[Path, typer.Option(help="CSV file to write, with a -summary beside it.")],
+    results: Annotated[Path, typer.Option(help="CSV file to write, with -summary and -overview beside it.")],
     out: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs/panel"),
     tasks: Annotated[list[str] | None, typer.Option("--task", help="Only these tasks.")] = None,
     recipes: Annotated[
@@ -91,6 +91,7 @@ def panel(
     lines = summary(rows)
     _write(results, rows)
     _write(results.with_name(f"{results.stem}-summary{results.suffix}"), lines)
+    _write(results.with_name(f"{results.stem}-overview{results.suffix}"), overview(rows))
     console.print(_table(lines))
 
 

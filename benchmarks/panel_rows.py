@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+LEFT_OVER = 0.01
+"""Share of its steps that a recipe may lack, or have more, and still be compared with a control."""
 SCORES = ("teacher", "before_training", "student", "control")
 
 
@@ -46,16 +48,22 @@ def panel_rows(task: str, run: Mapping[str, Any], recipe: str | None = None) -> 
 
 
 def share_controls(rows: Sequence[dict[str, Any]]) -> None:
-    """Compare rows without a control of their own with that of another recipe, of the same task, seed and steps."""
-    controls = {_conditions(row): row["control"] for row in rows if row["control"] != ""}
+    """Compare rows without a control of their own with that of another recipe, of the same task, seed and steps.
+
+    Steps that do not divide by the number of stages may differ by what is left over.
+    """
+    with_control = [row for row in rows if row["control"] != ""]
     for row in rows:
-        if row["control"] == "" and _conditions(row) in controls:
-            row["control"] = controls[_conditions(row)]
-            row["difference"] = row["student"] - row["control"]
+        if row["control"] == "":
+            like = [each for each in with_control if _comparable(each, row)]
+            if like:
+                row["control"] = like[0]["control"]
+                row["difference"] = row["student"] - row["control"]
 
 
-def _conditions(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    return row["task"], row["seed"], row["steps"]
+def _comparable(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    same = (one["task"], one["seed"]) == (other["task"], other["seed"])
+    return same and abs(one["steps"] - other["steps"]) <= LEFT_OVER * one["steps"]
 
 
 def comparison(differences: Sequence[float]) -> dict[str, float]:
@@ -101,6 +109,35 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
             lines.append(blank | {"task": "all tasks' means", "recipe": recipe} | means)
     used = [name for name in lines[0] if any(line[name] for line in lines)]
     return [{name: line[name] for name in used} for line in lines]
+
+
+def overview(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Return a line for each recipe with its mean score on each task, below those of what it is compared with.
+
+    Scores are times 100; the differences are over all its runs, as in `summary`.
+    """
+    first, tasks = rows[0]["recipe"], list(dict.fromkeys(row["task"] for row in rows))
+    students = {(row["task"], row["seed"]): row["student"] for row in rows if row["recipe"] == first}
+
+    def scores(chosen: Sequence[Mapping[str, Any]], name: str) -> dict[str, str]:
+        return {
+            f"{task} ({next(row['metric'] for row in rows if row['task'] == task)})": _mean(
+                [row[name] for row in chosen if row["task"] == task and row[name] != ""]
+            )
+            for task in tasks
+        }
+
+    ours = [row for row in rows if row["recipe"] == first]
+    nothing = {"runs": "", "difference": "", f"against {first}": ""}
+    lines = [
+        {"": name.replace("_", " ")} | scores(ours, name) | nothing
+        for name in ("teacher", "before_training", "control")
+    ]
+    for recipe in dict.fromkeys(row["recipe"] for row in rows):
+        mine = [row for row in rows if row["recipe"] == recipe]
+        runs = {"runs": str(len(mine))}
+        lines.append({"": recipe} | scores(mine, "student") | runs | _differences(mine, students, first))
+    return lines
 
 
 def _differences(

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.panel_rows import comparison, panel_rows, share_controls, summary
+from benchmarks.panel_rows import comparison, overview, panel_rows, share_controls, summary
 from tests.benchmarks.sample_run import classification_run
 
 
@@ -76,3 +76,25 @@ def test_a_control_is_shared_with_recipes_of_the_same_steps():
     share_controls(rows)
     assert [row["control"] for row in rows] == [0.7, 0.7, 0.7, "", ""]  # seed 1 has other steps, seed 2 no control
     assert rows[2]["difference"] == pytest.approx(0.15)
+
+
+def test_the_overview_has_a_line_a_recipe_below_what_it_is_compared_with():
+    rows = _rows("a", "logits", (0.81, 0.83)) + _rows("b", "logits", (0.71, 0.73), control=0.7)
+    rows += _rows("a", "distilbert", (0.83, 0.86))
+    lines = {line[""]: line for line in overview(rows)}
+    assert list(lines) == ["teacher", "before training", "control", "logits", "distilbert"]
+    assert [lines["control"][task] for task in ("a (f1)", "b (f1)")] == ["80.0", "70.0"]
+    assert [lines["logits"][task] for task in ("a (f1)", "b (f1)")] == ["82.0", "72.0"]
+    assert lines["distilbert"]["b (f1)"] == "" and lines["distilbert"]["runs"] == "2"
+    assert lines["logits"]["difference"].startswith("+2.0 [") and lines["logits"]["against logits"] == ""
+    assert lines["distilbert"]["against logits"].startswith("+2.5 [")
+
+
+def test_a_control_is_shared_where_steps_differ_by_what_stages_leave_over():
+    rows = _rows("a", "logits", (0.81,)) + _rows("a", "tinybert", (0.84,)) + _rows("a", "minilm", (0.84,))
+    for row, steps in zip(rows, (179, 178, 160), strict=True):
+        row["steps"] = steps
+    for row in rows[1:]:
+        row["control"] = row["difference"] = ""
+    share_controls(rows)
+    assert [row["control"] for row in rows] == [0.8, 0.8, ""]
