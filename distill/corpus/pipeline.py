@@ -17,7 +17,7 @@ from pocketbert.files import fingerprint
 from students.building import load_language_model
 from students.initialization import Initialisation
 
-STATISTICS_TOKENS = 16_384
+STATISTICS_TOKENS = 8_192
 """About so many are read for the student's start; their hidden states are held in memory at once."""
 
 HEAD_TRAINING = TrainingSettings(
