@@ -1,8 +1,8 @@
 """`python -m benchmarks.corpus_size TEXTS…`: what a run on a corpus takes as the corpus grows: time, disk and memory.
 
-The given files are repeated until there are so many megabytes of text. Each size is distilled on twice: the first run
-tokenises the corpus, the second finds it tokenised. Memory is the highest resident size of the whole process, pages of
-mapped files included, as the kernel counts it.
+Whole copies of the given files are put one after another until there are so many megabytes of text. Each size is
+distilled on twice: the first run tokenises the corpus, the second finds it tokenised. Memory is the highest resident
+size of the whole process, pages of mapped files included, as the kernel counts it.
 """
 
 import csv
@@ -31,17 +31,28 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def corpus_size(
     texts: Annotated[list[Path], typer.Argument(help="Text files, a text a line.")],
     results: Annotated[Path, typer.Option(help="CSV file to write.")],
-    megabytes: Annotated[list[int] | None, typer.Option(help="Sizes of the corpus, one option each.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of texts, caches and runs.")] = Path("runs/corpus-size"),
+    megabytes: Annotated[list[int] | None, typer.Option(min=1, help="Sizes of the corpus, one option each.")] = None,
+    out: Annotated[Path, typer.Option(help="New folder of texts, caches and runs.")] = Path("runs/corpus-size"),
     options: Annotated[
         str, typer.Option(help="More options for every run, as one text.")
     ] = "--recipe tinybert-general --teacher-set max_steps=20 --set training.max_steps=20 --set training.batch_size=8",
 ) -> None:
     """Run every size and write a row for each."""
     for text in texts:
+        if text.is_dir():
+            raise UserError(f"{text} is a folder: name the text files.")
         if not text.is_file():
             raise missing_path(text)
-    rows = [_row(texts, size, out, options) for size in sorted(megabytes or [10, 100, 1000])]
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"--out {out} is not empty, and finished work is not measured again: take a new folder.")
+    try:
+        more = shlex.split(options)
+    except ValueError:
+        raise UserError(f"--options {options}: a quotation mark is not closed.") from None
+    content = b"".join(text.read_bytes().rstrip() + b"\n" for text in texts)
+    if not content.strip():
+        raise UserError(f"{', '.join(map(str, texts))}: there is no text in it.")
+    rows = [_row(content, size, out, more) for size in sorted(set(megabytes or [10, 100, 1000]))]
     results.parent.mkdir(parents=True, exist_ok=True)
     with results.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
@@ -49,14 +60,15 @@ def corpus_size(
         writer.writerows(rows)
 
 
-def _row(texts: Sequence[Path], size: int, out: Path, options: str) -> dict[str, Any]:
+def _row(content: bytes, size: int, out: Path, options: Sequence[str]) -> dict[str, Any]:
     folder = out / f"{size}-megabytes"
     corpus = folder / "corpus.txt"
     folder.mkdir(parents=True, exist_ok=True)
-    repeat(texts, corpus, size * MEGABYTE)
-    arguments = ["-m", "distill.run", "--data", f"corpus:{corpus}", *shlex.split(options), "--out"]
+    repeat(content, corpus, size * MEGABYTE)
+    arguments = ["-m", "distill.run", "--data", f"corpus:{corpus}", *options, "--out"]
     first, second = (_measured([*arguments, str(folder / run)], folder) for run in ("first", "second"))
-    data = read_json(folder / "second" / "run.json")["data"]
+    record = read_json(folder / "second" / "run.json")
+    data, environment = record["data"], record["environment"]
     cache = sum(file.stat().st_size for file in folder.rglob("*.arrow"))
     row = {
         "text MB": size,
@@ -68,22 +80,17 @@ def _row(texts: Sequence[Path], size: int, out: Path, options: str) -> dict[str,
         "first run MiB": round(first[1]),
         "second run MiB": round(second[1]),
         "processor": processor(),
-        "cores": os.cpu_count(),
-        "options": options,
+        "threads": environment["threads"],
+        "torch": environment["torch"],
+        "commit": environment["commit"],
+        "options": shlex.join(options),
     }
     typer.echo("; ".join(f"{name}: {value}" for name, value in row.items()))
     return row
 
 
-def repeat(texts: Sequence[Path], target: Path, size: int) -> None:
-    """Write whole copies of some texts, one after another, until a file has at least so many bytes.
-
-    Raises:
-        UserError: they are empty.
-    """
-    content = b"".join(text.read_bytes().rstrip() + b"\n" for text in texts)
-    if not content.strip():
-        raise UserError(f"{', '.join(map(str, texts))}: there is no text in it.")
+def repeat(content: bytes, target: Path, size: int) -> None:
+    """Write whole copies of some text, one after another, until a file has at least so many bytes."""
     with target.open("wb") as stream:
         for _ in range(-(-size // len(content))):
             stream.write(content)

@@ -64,7 +64,10 @@ def panel(
     chosen = _known("task", tasks or list(TASKS), TASKS)
     methods = [Method(text) for text in dict.fromkeys(recipes or ["logits"])]
     _known("recipe", [method.recipe for method in methods], RECIPES)
-    extra = ["--seeds", str(seeds), *shlex.split(options)]
+    try:
+        extra = ["--seeds", str(seeds), *shlex.split(options)]
+    except ValueError:
+        raise UserError(f"--options {options}: a quotation mark is not closed.") from None
 
     def run_task(task: str) -> list[str]:
         """Run one recipe after the other, since they share the teacher that the first one trains."""

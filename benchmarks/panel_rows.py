@@ -57,7 +57,8 @@ def share_controls(rows: Sequence[dict[str, Any]]) -> None:
         if row["control"] == "":
             like = [each for each in with_control if _comparable(each, row)]
             if like:
-                row["control"] = like[0]["control"]
+                nearest = min(like, key=lambda each: abs(each["steps"] - row["steps"]))
+                row["control"] = nearest["control"]
                 row["difference"] = row["student"] - row["control"]
 
 
@@ -130,13 +131,13 @@ def overview(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     ours = [row for row in rows if row["recipe"] == first]
     nothing = {"runs": "", "difference": "", f"against {first}": ""}
     lines = [
-        {"": name.replace("_", " ")} | scores(ours, name) | nothing
+        {"recipe": name.replace("_", " ")} | scores(ours, name) | nothing
         for name in ("teacher", "before_training", "control")
     ]
     for recipe in dict.fromkeys(row["recipe"] for row in rows):
         mine = [row for row in rows if row["recipe"] == recipe]
         runs = {"runs": str(len(mine))}
-        lines.append({"": recipe} | scores(mine, "student") | runs | _differences(mine, students, first))
+        lines.append({"recipe": recipe} | scores(mine, "student") | runs | _differences(mine, students, first))
     return lines
 
 

@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from distill.losses import IGNORED_LABEL
 from pocketbert.errors import DoesNotFit
+from pocketbert.validation import Document
 
 HIDDEN, RANDOM = 0.8, 0.1
 
 
-class Masking(BaseModel):
+class Masking(Document):
     """How tokens are chosen.
 
     Attributes:
@@ -26,7 +27,6 @@ class Masking(BaseModel):
         whole_words: choose all pieces of a word together.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     probability: Annotated[float, Field(gt=0, lt=1)] = 0.15
     whole_words: bool = False
 

@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
+from pocketbert.validation import Document
 
-class Noise(BaseModel):
+
+class Noise(Document):
     """How much of a batch is changed.
 
     Attributes:
@@ -25,7 +27,6 @@ class Noise(BaseModel):
             teach more.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     replaced: Annotated[float, Field(gt=0, le=1)] = 0.2
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
     clean_epochs: Annotated[int, Field(ge=0)] = 1

@@ -23,7 +23,8 @@ from students.initialization import Initialisation
 from teachers.caching import stored_logits
 from teachers.ensemble import average
 
-STATISTICS_ROWS = 2048
+STATISTICS_ROWS, STATISTICS_TOKENS = 2048, 32_768
+"""At most so many are read for the student's start."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ def start_student(run: Run) -> Initialisation:
             run.rows.found,
             run.collator,
             count=STATISTICS_ROWS,
+            tokens=STATISTICS_TOKENS,
             seed=run.config.seed,
             method=run.config.initialisation,
         )

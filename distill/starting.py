@@ -73,6 +73,7 @@ def start_from_teacher(
     collator: PaddingCollator,
     *,
     count: int,
+    tokens: int,
     seed: int,
     method: str,
 ) -> Initialisation:
@@ -83,7 +84,8 @@ def start_from_teacher(
         teacher: fine-tuned already.
         rows: encoded; drawn at random, since files are often sorted and of long texts not all are read.
         collator: pads batches.
-        count: rows to draw.
+        count: rows to draw at most.
+        tokens: about so many are read at most, special ones included.
         seed: of the draw and of random weights.
         method: of `students.initialization`.
     """
@@ -92,5 +94,10 @@ def start_from_teacher(
     move(student, "cpu")
     drawn = rows.select(np.random.default_rng(seed).permutation(len(rows))[:count])
     inputs = list(drawn.select_columns([name for name in MODEL_INPUTS if name in rows.column_names]))
-    batches = [collator(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)]
+    batches, read = [], 0
+    for start in range(0, len(inputs), BATCH):
+        if read >= tokens:
+            break
+        batches.append(collator(inputs[start : start + BATCH]))
+        read += int(batches[-1]["attention_mask"].sum())
     return initialise(student, teacher, batches, method=method)

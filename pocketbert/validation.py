@@ -3,13 +3,26 @@
 import difflib
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from pocketbert.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
 OPTIONS = {"teachers": "teacher", "teacher_weights": "teacher-weight", "text_columns": "text-column"}
 """How fields with several values are called on the command line."""
+
+
+class Document(BaseModel):
+    """What a user may write in YAML; a field that is named and left empty has its default."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _leave_out_what_is_empty(cls, value: Any) -> Any:  # noqa: ANN401  (what YAML holds)
+        if not isinstance(value, dict):
+            return value
+        return {name: each for name, each in value.items() if each is not None or name not in cls.model_fields}
 
 
 def validated(model: type[Model], document: Any, where: str = "") -> Model:  # noqa: ANN401  (what YAML or options hold)

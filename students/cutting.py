@@ -55,7 +55,7 @@ def cut(student: Anatomy, teacher: Anatomy, texts: Texts, layers: Sequence[int])
     Args:
         student: the model that is written.
         teacher: the model that it imitates, in evaluation mode.
-        texts: real text, some ten thousand tokens.
+        texts: real text; some ten thousand tokens leave little to chance.
         layers: the teacher's layer for each of the student's.
 
     Raises:

@@ -11,13 +11,11 @@ from students.anatomy import Anatomy, anatomy
 from students.architecture import BOTTLENECKS
 from students.copying import check_copy, copy
 from students.cutting import check_cut, cut
-from students.forward import Texts, texts_of
+from students.forward import texts_of
 from students.layer_maps import layer_map
 from students.principal import check_principal, principal
 
 METHODS = ("auto", "copy", "cut", "pca", "random")
-STATISTICS_TOKENS = 32_768
-"""Real tokens that activation statistics are taken from; more text is left out."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,9 @@ def initialise(
     ours, theirs = anatomy(student), anatomy(teacher)
     (check_copy if method == "copy" else check_cut)(ours, theirs)
     mapped = layer_map(layers, len(ours.layers), len(theirs.layers))
-    texts = _statistics(batches, method)
+    if not batches:
+        raise UserError(f"the start '{method}' needs some text to measure the teacher on, and there is none.")
+    texts = texts_of(batches)
     (copy if method == "copy" else cut)(ours, theirs, texts, mapped)
     return Initialisation(method, _describe(method, mapped) + reason, mapped)
 
@@ -120,19 +120,6 @@ _CHECKS: dict[str, Callable[[PreTrainedModel, PreTrainedModel], None]] = {
 
 def _because(reasons: Sequence[str]) -> str:
     return f" ({reasons[0].rstrip('.')})" if reasons else ""
-
-
-def _statistics(batches: Sequence[Mapping[str, Tensor]], method: str) -> Texts:
-    """Return the tokens of as many batches as the statistics need."""
-    if not batches:
-        raise UserError(f"the start '{method}' needs some text to measure the teacher on, and there is none.")
-    taken, tokens = [], 0
-    for batch in batches:
-        if tokens >= STATISTICS_TOKENS:
-            break
-        taken.append(batch)
-        tokens += int(batch["attention_mask"].sum())
-    return texts_of(taken)
 
 
 def _describe(method: str, layers: Sequence[int]) -> str:

@@ -91,7 +91,7 @@ def load_teacher(name: str, kind: Kind, labels: Sequence[str], *, finetune: bool
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load a fast tokenizer from a folder.
+    """Load a fast tokenizer from a folder; what its file says of cutting and padding is left out.
 
     Raises:
         UserError: the folder has none, or it has no padding token.
@@ -105,6 +105,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         raise UserError(f"{folder} has no tokenizer that can be loaded ({reason}).") from None
     if not tokenizer.is_fast or tokenizer.pad_token_id is None:
         raise UserError(f"{folder}: its tokenizer has no fast form or no padding token; tokenizer.json is needed.")
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
     return tokenizer
 
 

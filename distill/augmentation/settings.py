@@ -13,10 +13,12 @@ the language model the unmasked text, too, and leaves stop words and words with 
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from pocketbert.validation import Document
 
 
-class Augmentation(BaseModel):
+class Augmentation(Document):
     """Settings; the defaults are the paper's.
 
     Attributes:
@@ -27,7 +29,6 @@ class Augmentation(BaseModel):
         vectors: a text file of word vectors as GloVe's: a word and its numbers a line.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     copies: Annotated[int, Field(gt=0)] = 20
     probability: Annotated[float, Field(gt=0, le=1)] = 0.4
     candidates: Annotated[int, Field(gt=0)] = 15

@@ -17,8 +17,8 @@ from pocketbert.files import fingerprint
 from students.building import load_language_model
 from students.initialization import Initialisation
 
-STATISTICS_TOKENS = 8_192
-"""About so many are read for the student's start; their hidden states are held in memory at once."""
+STATISTICS_ROWS, STATISTICS_TOKENS = 2048, 8_192
+"""At most so many are read for the student's start, whose hidden states are held in memory at once."""
 
 HEAD_TRAINING = TrainingSettings(
     epochs=1, max_steps=400, batch_size=32, learning_rate=1e-3, dropout=0, freeze_encoder=True
@@ -69,8 +69,7 @@ def start_student(run: Pretraining) -> Initialisation:
     if run.given is not None:
         return run.given
     head = head_training(run).key
-    rows = max(1, STATISTICS_TOKENS // run.config.max_length)
-    settings = [rows, run.config.seed, run.config.initialisation]
+    settings = [STATISTICS_ROWS, STATISTICS_TOKENS, run.config.seed, run.config.initialisation]
     key = fingerprint([head, run.teacher.ready, len(run.train), run.student.config.to_dict(), *settings])
 
     def make() -> Initialisation:
@@ -79,7 +78,8 @@ def start_student(run: Pretraining) -> Initialisation:
             run.teacher.model,
             run.train,
             run.collator,
-            count=rows,
+            count=STATISTICS_ROWS,
+            tokens=STATISTICS_TOKENS,
             seed=run.config.seed,
             method=run.config.initialisation,
         )

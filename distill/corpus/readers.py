@@ -14,6 +14,7 @@ from pocketbert.errors import UserError
 
 SUFFIXES = (".txt", ".jsonl", ".parquet")
 COLUMN = "text"
+ROWS_AT_ONCE = 256  # a text may be as long as a book
 
 
 def text_files(path: Path) -> list[Path]:
@@ -73,7 +74,9 @@ def _json(line: str, file: Path, number: int) -> Any:  # noqa: ANN401  (anything
 
 def _of_parquet(file: Path) -> Iterator[str]:
     try:
-        yield from of_batches(pq.ParquetFile(file).iter_batches(), str(file))
+        table = pq.ParquetFile(file)
+        _check_column(table.schema_arrow.names, str(file))
+        yield from of_batches(table.iter_batches(ROWS_AT_ONCE, columns=[COLUMN]), str(file))
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{file} is not a Parquet file that can be read ({str(error).splitlines()[0]}).") from None
 
@@ -85,9 +88,13 @@ def of_batches(batches: Iterable[pa.RecordBatch], name: str) -> Iterator[str]:
         UserError: it has no column `text`, or one of other things.
     """
     for batch in batches:
-        if COLUMN not in batch.schema.names:
-            raise UserError(f"{name} has no column '{COLUMN}'; it has {', '.join(batch.schema.names)}.")
+        _check_column(batch.schema.names, name)
         yield from _checked(batch.column(COLUMN).to_pylist(), name)
+
+
+def _check_column(names: Sequence[str], where: str) -> None:
+    if COLUMN not in names:
+        raise UserError(f"{where} has no column '{COLUMN}'; it has {', '.join(names)}.")
 
 
 def _checked(values: Sequence[Any], where: str) -> Iterator[str]:

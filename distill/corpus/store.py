@@ -21,7 +21,7 @@ from pocketbert.cache import cache_folder, unwritable
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, text_hash
 
-TEXTS_A_BATCH = 1000
+TEXTS_A_BATCH, CHARACTERS_A_BATCH = 1000, 2_000_000
 LONGEST_TEXT = 100_000  # characters; what is longer is cut into several texts
 BYTES_A_CHARACTER = 1.2  # a token has 4 bytes, and stands for at least 3.5 characters of ordinary text
 EVALUATION_SHARE = 100  # every hundredth text
@@ -55,7 +55,7 @@ def tokenised(
 
     Args:
         texts: of the corpus.
-        tokenizer: a fast tokenizer.
+        tokenizer: a fast tokenizer that neither cuts nor pads by itself, as `load_tokenizer` returns it.
         length: tokens of a row at most, special ones included.
         packed: texts are put one after another and cut into rows of just `length` tokens (what is left at the end is
             dropped); else every row is of one text.
@@ -144,10 +144,9 @@ class _Part:
         self.rows = 0
         self._before, self._after = _special_ids(tokenizer)
         self._words, self._packed = tokenizer.backend_tokenizer, packed
-        self._words.no_truncation()
-        self._words.no_padding()
         self._room = length - len(self._before) - len(self._after)
         self._texts: list[str] = []
+        self._characters = 0
         self._open: list[int] = []  # tokens that do not fill a row yet
         self._sink = pa.OSFile(str(file), "wb")
         self._writer = pa.ipc.new_stream(self._sink, SCHEMA)
@@ -163,14 +162,15 @@ class _Part:
     def add(self, text: str) -> None:
         """Take one more text."""
         self._texts.append(text)
-        if len(self._texts) == TEXTS_A_BATCH:
+        self._characters += len(text)
+        if len(self._texts) == TEXTS_A_BATCH or self._characters >= CHARACTERS_A_BATCH:
             self._flush()
 
     def _flush(self) -> None:
         if not self._texts:
             return
         encoded = [encoding.ids for encoding in self._words.encode_batch_fast(self._texts, add_special_tokens=False)]
-        self._texts = []
+        self._texts, self._characters = [], 0
         pieces = self._stream(encoded) if self._packed else self._pieces(encoded)
         rows = [[*self._before, *piece, *self._after] for piece in pieces]
         ids, lengths = pa.array(rows, SCHEMA.field("input_ids").type), pa.array(map(len, rows), pa.int32())

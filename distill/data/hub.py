@@ -109,7 +109,7 @@ def _load(source: str, online: bool, *, streaming: bool = False) -> tuple[Mappin
         raise UserError(f"no dataset '{source}' on the Hub (or it needs a login): check the id, or give a local path.")
     raise UserError(
         f"'{source}' is no file or folder, and the Hub can't be reached (nor is it in its cache on this machine): "
-        "take --data apidocs, which needs no network, or a local path."
+        "take --data apidocs (a task) or corpus (text), which need no network, or a local path."
     )
 
 

@@ -4,20 +4,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
 from distill.activations import LOGITS, Activations
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
+from pocketbert.validation import Document
 
 Layers = Literal["spread", "uniform", "first", "last"] | list[Annotated[int, Field(ge=0)]]
 
 
-class ObjectiveSettings(BaseModel):
+class ObjectiveSettings(Document):
     """Fields that every objective has."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
 
 

@@ -10,7 +10,8 @@ layer after the other, those below learning at a tenth of the rate, then L_PD.
 Deviations: attention counts as much as feature maps, as the equation has it (the authors' command: 1 to 100); the
 rate is constant over the layers (their code: a warm-up and a decay for each); on a task the gold labels stand where
 the masked tokens stand on a corpus; there is no next-sentence loss; transfer is averaged over the layers; the teacher
-may be any BERT, through projections where the widths differ, fitted before they are trained.
+may be any BERT, through projections where the widths differ, fitted before they are trained. Their code's temperature
+is a factor of the teacher's outputs, 1 by default; a temperature divides both sides' here.
 """
 
 from typing import Any

@@ -2,19 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from distill.masking import Masking
 from distill.noise import Noise
 from distill.objectives import OBJECTIVES
 from pocketbert.errors import UserError, unknown
-from pocketbert.validation import validated
+from pocketbert.validation import Document, validated
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
-class TrainingSettings(BaseModel):
+class TrainingSettings(Document):
     """How a stage trains; the names are those of `transformers.TrainingArguments` where it has them.
 
     Attributes:
@@ -28,7 +28,6 @@ class TrainingSettings(BaseModel):
         freeze_encoder: train the head alone.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     epochs: Positive = 3
     min_steps: Annotated[int, Field(ge=0)] = 0
     max_epochs: Positive | None = None
@@ -45,7 +44,7 @@ class TrainingSettings(BaseModel):
     freeze_encoder: bool = False
 
 
-class Stage(BaseModel):
+class Stage(Document):
     """One training run inside a recipe.
 
     Attributes:
@@ -58,7 +57,6 @@ class Stage(BaseModel):
         training: how it trains.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     objectives: dict[str, dict[str, Any]]
     noise: Noise | None = None
@@ -67,16 +65,12 @@ class Stage(BaseModel):
     projections: Literal["fitted", "random"] = "fitted"
     training: TrainingSettings = TrainingSettings()
 
-    @model_validator(mode="before")
+    @field_validator("objectives", mode="before")
     @classmethod
-    def _nothing_is_the_default(cls, value: Any) -> Any:  # noqa: ANN401  (what YAML holds)
-        """Take what a YAML file names and leaves empty as if it were not named."""
+    def _empty_is_the_default(cls, value: Any) -> Any:  # noqa: ANN401  (what YAML holds)
         if not isinstance(value, dict):
             return value
-        given = {name: each for name, each in value.items() if each is not None}
-        if isinstance(given.get("objectives"), dict):
-            given["objectives"] = {name: {} if each is None else each for name, each in given["objectives"].items()}
-        return given
+        return {name: {} if settings is None else settings for name, settings in value.items()}
 
     @field_validator("objectives")
     @classmethod
@@ -102,10 +96,9 @@ class Stage(BaseModel):
         return self
 
 
-class Recipe(BaseModel):
+class Recipe(Document):
     """A named list of stages."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     paper: str = ""
     stages: tuple[Stage, ...]

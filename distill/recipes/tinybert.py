@@ -7,10 +7,15 @@ distillation (`tinybert-general`, for `--data corpus`) is the first stage alone,
 and 3 prediction epochs at 1-3e-5.)
 
 Deviations: each layer has a projection of its own, and the embeddings another (the paper: one for all layers, one for
-the embeddings), fitted by least squares before they are trained; errors are averaged over the layers instead of
-summed, padding does not count, the layer map defaults to the layers that the student was cut from ("spread"; the
-paper's is "uniform"), fewer epochs at a higher learning rate; in general distillation the texts are masked, as every
-corpus is here, and the language head stays as it was cut out of the teacher's. Data augmentation is `--augment 20`.
+the embeddings; its code: one for both), fitted by least squares before they are trained; errors are averaged over the
+layers instead of summed, padding does not count, the layer map defaults to the layers that the student was cut from
+("spread"; the paper's is "uniform"), fewer epochs at a higher learning rate; in general distillation the texts are
+masked, as every corpus is here, and the language head stays as it was cut out of the teacher's. Data augmentation is
+`--augment 20` (their code: 10 to 30 copies by task).
+
+Their code's own deviations, which are not followed: the prediction's cross entropy is averaged over the classes, too,
+so it weighs 1/C of the equation; attention scores at or below -100, masked ones among them, count as 0 on both sides;
+a regression (STS-B) learns the gold values, on texts that are not augmented, and nothing of its teacher.
 """
 
 from typing import Any

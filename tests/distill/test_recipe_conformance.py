@@ -11,10 +11,9 @@ from distill.masking import Vocabulary
 from distill.progressive_trainer import ProgressiveTrainer
 from distill.recipes import RECIPES, Stage
 from distill.stages import WEIGHTS, Conditions, check_progression, run_recipe, stage_weights
-from distill.trainer import DistillTrainer
 from pocketbert.errors import UserError
 from tests.conftest import tiny_bert
-from tests.distill.command import untrained
+from tests.distill.command import interrupted, untrained
 
 COLLATOR = PaddingCollator(0)
 
@@ -76,23 +75,11 @@ def test_every_parameter_of_a_language_model_is_trained(name, rows, tmp_path):
 @pytest.mark.parametrize(
     ("name", "last"), [(name, number) for name in RECIPES for number in range(1, len(RECIPES[name].stages) + 1)]
 )
-def test_a_resumed_run_equals_the_straight_one(name, last, bert, rows, tmp_path, monkeypatch):
+def test_a_resumed_run_equals_the_straight_one(name, last, bert, rows, tmp_path):
     """Killed in each stage, in the third pass over the rows, where a recipe with noise changes them."""
     straight, _ = _run(name, bert, rows, tmp_path / "straight")
-    real = DistillTrainer.training_step
-    trainers = []
-
-    def dying(self, *args, **kwargs):
-        if self not in trainers:
-            trainers.append(self)
-        if len(trainers) == last and self.state.global_step == 13:
-            raise KeyboardInterrupt
-        return real(self, *args, **kwargs)
-
-    monkeypatch.setattr(DistillTrainer, "training_step", dying)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(13, training=last - 1), pytest.raises(KeyboardInterrupt):
         _run(name, bert, rows, tmp_path / "killed")
-    monkeypatch.undo()
     assert not stage_weights(_short(name), tmp_path / "killed").exists()
     resumed, results = _run(name, bert, rows, tmp_path / "killed")
     assert [result.resumed for result in results] == [number == last for number in range(1, len(results) + 1)]

@@ -103,13 +103,22 @@ def test_two_stages_can_not_share_a_name():
 def test_what_is_named_and_left_empty_is_the_default(tmp_path):
     (tmp_path / "short.yaml").write_text(
         "name: short\n"
-        "stages: [{name: task, objectives: {soft_targets: null, hard_labels: {weight: 2}}, training: null}]\n"
+        "stages: [{name: task, objectives: {soft_targets: {weight: null}, hard_labels: {weight: 2}}, training: null,\n"
+        "          masking: {probability: null}}]\n"
     )
     (stage,) = load_recipe(str(tmp_path / "short.yaml")).stages
     assert {name: settings["weight"] for name, settings in stage.objectives.items()} == {
         "soft_targets": 1, "hard_labels": 2
     }  # fmt: skip
     assert stage.training == Stage(name="task", objectives={"hard_labels": {}}).training
+
+
+def test_a_wrong_name_is_refused_though_it_is_empty(tmp_path):
+    (tmp_path / "wrong.yaml").write_text(
+        "name: a\nstages: [{name: b, objectives: {hard_labels: null}, progresive: }]\n"
+    )
+    with pytest.raises(UserError, match=r"there is no field stages\.0\.progresive"):
+        load_recipe(str(tmp_path / "wrong.yaml"))
 
 
 def test_yaml_is_plain(tmp_path):

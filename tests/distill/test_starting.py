@@ -4,8 +4,9 @@ from datasets import Dataset
 
 from distill import starting
 from distill.data.encoding import PaddingCollator
-from distill.pipeline import STATISTICS_ROWS
-from students.initialization import Initialisation, _statistics
+from distill.pipeline import STATISTICS_ROWS, STATISTICS_TOKENS
+from students.forward import texts_of
+from students.initialization import Initialisation
 
 ROWS, LENGTH = 1000, 100
 
@@ -21,11 +22,24 @@ def test_a_start_is_measured_on_rows_from_everywhere(sorted_rows, bert, monkeypa
     seen = []
     monkeypatch.setattr(starting, "initialise", lambda student, teacher, batches, method: seen.extend(batches))
     models = bert(layers=2), bert()
-    starting.start_from_teacher(*models, sorted_rows, PaddingCollator(0), count=STATISTICS_ROWS, seed=0, method="cut")
-    texts = _statistics(seen, "cut")
+    limits = {"count": STATISTICS_ROWS, "tokens": STATISTICS_TOKENS}
+    starting.start_from_teacher(*models, sorted_rows, PaddingCollator(0), **limits, seed=0, method="cut")
+    texts = texts_of(seen)
     classes = texts.ids[texts.first]
+    assert STATISTICS_TOKENS <= len(texts.ids) < STATISTICS_TOKENS + starting.BATCH * LENGTH
     assert len(classes) < ROWS / 2, "not all rows are needed"
     assert 0.35 < (classes == 5).float().mean() < 0.65
+
+
+def test_short_rows_are_counted_in_tokens_too(bert, monkeypatch):
+    rows = Dataset.from_dict({"input_ids": [[5, 6, 7]] * ROWS, "length": [3] * ROWS})
+    seen = []
+    monkeypatch.setattr(starting, "initialise", lambda student, teacher, batches, method: seen.extend(batches))
+    for tokens, count, expected in ((600, ROWS, 4 * starting.BATCH), (600, 100, 100), (10**6, ROWS, ROWS)):
+        seen.clear()
+        models, limits = (bert(layers=2), bert()), {"count": count, "tokens": tokens}
+        starting.start_from_teacher(*models, rows, PaddingCollator(0), **limits, seed=0, method="cut")
+        assert len(texts_of(seen).ids) == 3 * expected
 
 
 def test_a_start_is_found_again_by_its_key(bert, tmp_path):

@@ -3,6 +3,7 @@ import pytest
 import torch
 from torch import nn
 
+from students import regression
 from students.regression import fit_linear, ridge
 
 
@@ -22,6 +23,15 @@ def test_ridge_is_the_minimum_of_its_objective(strength):
     np.testing.assert_allclose(
         ridge(torch.tensor(inputs), torch.tensor(targets), strength), expected, atol=1e-6, rtol=1e-5
     )
+
+
+def test_rows_in_parts_give_what_they_give_at_once(monkeypatch):
+    inputs, targets, known = numbers(100, 5), numbers(100, 3, seed=1), numbers(3, 5, seed=2)
+    whole, rest = ridge(inputs, targets), ridge(inputs, targets, known=known)
+    monkeypatch.setattr(regression, "ROWS_AT_ONCE", 7)
+    torch.testing.assert_close(ridge(inputs, targets), whole, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(ridge(inputs, targets, known=known), rest, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(ridge(inputs, targets - inputs @ known.T), rest, atol=1e-5, rtol=1e-5)
 
 
 def test_a_linear_relation_is_found():

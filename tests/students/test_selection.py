@@ -1,5 +1,6 @@
 import torch
 
+from students import selection
 from students.anatomy import anatomy
 from students.forward import embed, run_layer, texts_of
 from students.selection import covariance, heads, layer_importance, neurons, reduce_head, strongest
@@ -56,6 +57,15 @@ def states_of(model):
     parts, texts = anatomy(model), texts_of(batches())
     hidden = embed(parts, texts)
     return parts.layers[0], hidden, run_layer(parts.layers[0], parts.activation, hidden, texts)
+
+
+@torch.no_grad()
+def test_neurons_are_weighed_over_all_tokens(monkeypatch):
+    layer, _, states = states_of(classifier("bert"))
+    before = states.before_activation
+    energy = torch.nn.functional.gelu(before).square().mean(0) * layer.feed_forward_out.weight.square().sum(0)
+    monkeypatch.setattr(selection, "TOKENS_AT_ONCE", 3)
+    assert neurons(layer, before, "gelu", 10).tolist() == energy.topk(10).indices.sort().values.tolist()
 
 
 @torch.no_grad()

@@ -102,6 +102,7 @@ def test_every_recipe_goes_through_the_command(files, finished, name):
     assert _run(files, killed, *options).returncode == 0
     resumed = load_file(killed / "student/model.safetensors")
     assert all(torch.equal(trained[key], resumed[key]) for key in trained)
+    assert json.loads((killed / "run.json").read_text())["seeds"][0]["stages"][-1]["resumed"]
 
 
 def test_the_next_run_reuses_the_head(files, finished):

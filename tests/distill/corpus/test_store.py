@@ -53,6 +53,21 @@ def test_packed_rows_are_full_and_keep_the_order_of_the_text(tokenizer, tmp_path
     assert len(stream) - len(packed) < 14
 
 
+def test_long_texts_are_not_gathered_without_end(tokenizer, tmp_path, monkeypatch):
+    whole = tokenised(_texts(), tokenizer, 16, packed=True, cache_dir=tmp_path / "a")
+    sizes, real = [], store._Part._flush
+
+    def flush(self):
+        sizes.append(sum(map(len, self._texts)))
+        real(self)
+
+    monkeypatch.setattr(store._Part, "_flush", flush)
+    monkeypatch.setattr(store, "CHARACTERS_A_BATCH", 100)
+    parts = tokenised(_texts(), tokenizer, 16, packed=True, cache_dir=tmp_path / "b")
+    assert max(sizes) < 100 + max(map(len, TEXTS))
+    assert _inner(parts.train) == _inner(whole.train)
+
+
 def test_parts_share_no_text_and_are_the_same_again(tokenizer, tmp_path):
     first = tokenised(_texts(), tokenizer, 12, packed=False, cache_dir=tmp_path / "a")
     turned = tokenised(_texts(TEXTS[::-1], "turned"), tokenizer, 12, packed=False, cache_dir=tmp_path / "b")

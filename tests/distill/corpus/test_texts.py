@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from distill.corpus import readers
 from distill.corpus import texts as texts_module
 from distill.corpus.texts import check_corpus, is_corpus, open_texts
 from pocketbert.errors import UserError
@@ -35,6 +36,22 @@ def test_a_folder_gives_all_its_files_and_notices_a_change(tmp_path):
     assert list(before.read()) == 3 * TEXTS
     (tmp_path / "plain.txt").write_text("changed\n")
     assert open_texts(f"corpus:{tmp_path}").fingerprint != before.fingerprint
+
+
+def test_of_a_table_only_the_texts_are_read_and_few_at_once(tmp_path, monkeypatch):
+    pq.write_table(pa.table({"id": range(1000), "text": [f"text {n}" for n in range(1000)]}), tmp_path / "a.parquet")
+    real, sizes = readers.of_batches, []
+
+    def watched(batches, name):
+        return real((sizes.append((batch.num_rows, batch.schema.names)) or batch for batch in batches), name)
+
+    monkeypatch.setattr(readers, "of_batches", watched)
+    assert len(list(open_texts(f"corpus:{tmp_path / 'a.parquet'}").read())) == 1000
+    assert max(rows for rows, _ in sizes) <= readers.ROWS_AT_ONCE
+    assert all(names == ["text"] for _, names in sizes)
+    pq.write_table(pa.table({"id": [1], "body": ["text"]}), tmp_path / "b.parquet")
+    with pytest.raises(UserError, match="no column 'text'; it has id, body"):
+        list(open_texts(f"corpus:{tmp_path / 'b.parquet'}").read())
 
 
 @pytest.mark.parametrize(
