@@ -1,8 +1,9 @@
 """`python -m benchmarks.corpus_size TEXTS…`: what a run on a corpus takes as the corpus grows: time, disk and memory.
 
 Whole copies of the given files are put one after another until there are so many megabytes of text. Each size is
-distilled on twice: the first run tokenises the corpus, the second finds it tokenised. Memory is the highest resident
-size of the whole process, pages of mapped files included, as the kernel counts it.
+distilled on twice: the first run does everything, the second finds the corpus tokenised and the teacher's head and the
+student's start made. Memory is the highest resident size of the whole process, pages of mapped files included, as the
+kernel counts it.
 """
 
 import csv

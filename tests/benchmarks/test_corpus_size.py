@@ -29,7 +29,7 @@ def test_a_size_is_run_twice_and_measured(files, tmp_path, monkeypatch, capsys):
     arguments = [files / "corpus.txt", "--megabytes", 1, "--results", tmp_path / "size.csv", "--out", tmp_path / "out"]
     arguments += ["--options", f"{options} --teacher-set max_steps=2"]
     assert _run(monkeypatch, capsys, *arguments)[0] == 0
-    (row,) = csv.DictReader((tmp_path / "size.csv").open())
+    (row,) = csv.DictReader((tmp_path / "size.csv").read_text().splitlines())
     size = (tmp_path / "out/1-megabytes/corpus.txt").stat().st_size
     assert MEGABYTE <= size < 1.1 * MEGABYTE
     assert int(row["tokens"]) == 16 * int(row["rows"]) > size / 20
