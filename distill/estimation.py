@@ -14,6 +14,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
+from distill.data.sampling import lengths_of
 from distill.distiller import Distiller
 from pocketbert.devices import best_device
 from pocketbert.errors import UserError
@@ -78,7 +79,7 @@ def probe_step(
         bf16: autocast to bfloat16.
         stored_logits: whether the run will have the teacher's logits stored.
     """
-    order = sorted(range(len(rows)), key=rows["length"][:].__getitem__)
+    order = lengths_of(rows).argsort(kind="stable")
     inputs = rows.remove_columns("length")
     device, training = distiller.student.device, distiller.training
     distiller.train()
@@ -86,7 +87,7 @@ def probe_step(
     with torch.random.fork_rng():
         for part in (PROBE_BATCHES, *range(PROBE_BATCHES)):  # the longest rows first, to warm up and for their memory
             start = max(0, min(len(order) - batch_size, (len(order) * (part + 1)) // (PROBE_BATCHES + 1)))
-            batch = collator([inputs[i] for i in order[start : start + batch_size]])
+            batch = collator([inputs[int(i)] for i in order[start : start + batch_size]])
             if stored_logits:
                 batch["teacher_logits"] = torch.zeros(len(batch["input_ids"]), distiller.student.config.num_labels or 1)
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
@@ -127,7 +128,7 @@ def _saved_bytes(model: nn.Module) -> Iterator[dict[int, int]]:
 @torch.inference_mode()
 def seconds_to_answer(model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, batch_size: int) -> float:
     """Return the seconds of one forward pass over all rows, from one batch of middling length."""
-    order = sorted(range(len(rows)), key=rows["length"][:].__getitem__)
+    order = lengths_of(rows).argsort(kind="stable")
     middle = max(0, (len(order) - batch_size) // 2)
     names = [name for name in MODEL_INPUTS if name in rows.column_names]
     columns = rows.select(order[middle : middle + batch_size]).select_columns(names)

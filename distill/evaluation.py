@@ -12,6 +12,7 @@ from tqdm.auto import tqdm
 from transformers import PreTrainedModel
 
 from distill.data.encoding import MODEL_INPUTS, PaddingCollator
+from distill.data.sampling import lengths_of
 from distill.data.tasks import Task
 from distill.metrics import METRICS, Metric
 from distill.resampling import resampled
@@ -78,7 +79,7 @@ def predict(
     was_training = model.training
     model.eval()
     columns = [name for name in MODEL_INPUTS if name in rows.column_names]
-    order = np.argsort(np.asarray(rows["length"][:]), kind="stable")
+    order = lengths_of(rows).argsort(kind="stable")
     inputs = rows.select_columns(columns)
     logits = np.empty((len(rows), int(model.config.num_labels or 0)), dtype=np.float32)
     for start in tqdm(range(0, len(order), batch_size), desc=title, unit="batch", mininterval=1, disable=not title):

@@ -19,7 +19,7 @@ from distill.losses import IGNORED_LABEL
 from distill.masking import Masking, Vocabulary, mask_tokens
 from pocketbert.devices import best_device, move
 
-BATCH_SIZE = 16  # a row's hidden tokens have a number for every piece of the vocabulary
+BATCH_SIZE = 8  # a row's hidden tokens have a number for every piece of the vocabulary
 RESAMPLES = 1000
 METRIC = "accuracy"
 

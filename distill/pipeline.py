@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from distill.data.sampling import lengths_of
 from distill.evaluation import predict
 from distill.members import Member, finetuning_key
 from distill.planning import control_recipe, finetuning, logits_file, stores_logits
@@ -85,7 +87,7 @@ def start_student(run: Run) -> Initialisation:
     if run.given is not None:
         return run.given
     teacher = finetuning_key(run.members[0], run.config, run.data)
-    tokens = sum(run.rows.found["length"][:])  # other teachers may make texts shorter
+    tokens = int(lengths_of(run.rows.found).sum(dtype=np.int64))  # other teachers may make texts shorter
     settings = [STATISTICS_ROWS, tokens, run.config.seed, run.config.initialisation]
     key = fingerprint([teacher, run.teacher.ready, run.inputs["data"], run.student.config.to_dict(), *settings])
 

@@ -8,6 +8,7 @@ from datasets import Dataset, concatenate_datasets
 from transformers import PreTrainedTokenizerBase
 
 from distill.data.encoding import PaddingCollator, encode
+from distill.data.sampling import lengths_of
 from distill.data.tasks import Task, TaskData
 from distill.losses import IGNORED_LABEL
 
@@ -66,7 +67,7 @@ def _encode(data: TaskData, tokenizer: PreTrainedTokenizerBase, longest: int) ->
         extra = encode(data.unlabelled, tokenizer, longest)
         extra = extra.add_column("labels", np.full(len(extra), filler, np.asarray(labelled["labels"][:1]).dtype))
         training = concatenate_datasets([labelled, extra.cast(labelled.features)])
-    truncated = int((np.asarray(training["length"][:]) == longest).sum())
+    truncated = int((lengths_of(training) == longest).sum())
     found = training.select(range(len(training) - data.augmented))
     return Rows(labelled, training, encode(data.evaluation, tokenizer, longest), found, truncated)
 

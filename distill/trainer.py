@@ -22,7 +22,7 @@ from transformers import (
 )
 
 from distill.data.encoding import PaddingCollator
-from distill.data.sampling import LengthGroupedSampler
+from distill.data.sampling import LengthGroupedSampler, lengths_of
 from distill.distiller import SHARE, Distiller
 from distill.recipes.schema import TrainingSettings
 from pocketbert import processes
@@ -53,7 +53,7 @@ class DistillTrainer(Trainer):
         collator: PaddingCollator,
         title: str,
     ) -> None:
-        self._lengths = rows["length"][:]
+        self._lengths = lengths_of(rows)
         self._distiller = distiller
         super().__init__(
             model=distiller,

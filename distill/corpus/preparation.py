@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.compute as pc
+import numpy as np
 import torch
 from datasets import Dataset
 from transformers import PreTrainedModel, set_seed
@@ -12,6 +12,7 @@ from distill.config import RunConfig, check_folder
 from distill.corpus.store import Corpus, tokenised
 from distill.corpus.texts import open_texts
 from distill.data.encoding import PaddingCollator
+from distill.data.sampling import lengths_of
 from distill.given import load_given, weights_fingerprint
 from distill.language import HeldOut
 from distill.masking import Vocabulary, vocabulary_of
@@ -70,7 +71,7 @@ class Pretraining:
     @property
     def tokens(self) -> int:
         """Count the tokens of the rows that are trained on, special ones included."""
-        return int(pc.sum(self.train.data.column("length")).as_py())
+        return int(lengths_of(self.train).sum(dtype=np.int64))
 
 
 def prepare(config: RunConfig, folder: Path) -> Pretraining:

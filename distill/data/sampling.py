@@ -1,8 +1,11 @@
 """Random batches of rows of like length, the same for a straight run and a resumed one."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from datasets import Dataset
+from numpy.typing import ArrayLike, NDArray
 from torch.utils.data import Sampler
 
 
@@ -22,7 +25,7 @@ class LengthGroupedSampler(Sampler[int]):
     """
 
     def __init__(
-        self, lengths: Sequence[int], batch_size: int, seed: int, epoch: Callable[[], int], pool: int = 50
+        self, lengths: ArrayLike, batch_size: int, seed: int, epoch: Callable[[], int], pool: int = 50
     ) -> None:
         self._lengths = np.asarray(lengths)
         self._batch_size = batch_size
@@ -37,14 +40,15 @@ class LengthGroupedSampler(Sampler[int]):
         generator = np.random.default_rng((self._seed, self._epoch()))
         order = generator.permutation(len(self._lengths))
         size = self._batch_size * self._pool
-        batches: list[np.ndarray] = []
         for start in range(0, len(order), size):
             pool = order[start : start + size]
-            pool = pool[np.argsort(self._lengths[pool], kind="stable")]
-            batches += [pool[i : i + self._batch_size] for i in range(0, len(pool), self._batch_size)]
-        whole = [batch for batch in batches if len(batch) == self._batch_size]
-        rest = [batch for batch in batches if len(batch) < self._batch_size]
-        for index in generator.permutation(len(whole)):
-            yield from whole[index].tolist()
-        for batch in rest:
-            yield from batch.tolist()
+            order[start : start + size] = pool[np.argsort(self._lengths[pool], kind="stable")]
+        whole = len(order) // self._batch_size
+        for index in generator.permutation(whole):
+            yield from order[index * self._batch_size : (index + 1) * self._batch_size].tolist()
+        yield from order[whole * self._batch_size :].tolist()
+
+
+def lengths_of(rows: Dataset) -> NDArray[np.integer[Any]]:
+    """Return the column `length` of encoded rows; as a list, millions of rows would take hundreds of megabytes."""
+    return np.asarray(rows.with_format("numpy")["length"][:], dtype=np.int32)
