@@ -18,7 +18,6 @@ from typing import Annotated, Any
 
 import typer
 
-from distill.data.folders import missing_path
 from pocketbert import command
 from pocketbert.errors import UserError
 from pocketbert.files import read_json
@@ -30,7 +29,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 @app.command()
 def corpus_size(
-    texts: Annotated[list[Path], typer.Argument(help="Text files, a text a line.")],
+    texts: Annotated[list[Path], typer.Argument(help="Text files, a text a line.", exists=True, dir_okay=False)],
     results: Annotated[Path, typer.Option(help="CSV file to write.")],
     megabytes: Annotated[list[int] | None, typer.Option(min=1, help="Sizes of the corpus, one option each.")] = None,
     out: Annotated[Path, typer.Option(help="New folder of texts, caches and runs.")] = Path("runs/corpus-size"),
@@ -39,11 +38,6 @@ def corpus_size(
     ] = "--recipe tinybert-general --teacher-set max_steps=20 --set training.max_steps=20 --set training.batch_size=8",
 ) -> None:
     """Run every size and write a row for each."""
-    for text in texts:
-        if text.is_dir():
-            raise UserError(f"{text} is a folder: name the text files.")
-        if not text.is_file():
-            raise missing_path(text)
     if out.exists() and any(out.iterdir()):
         raise UserError(f"--out {out} is not empty, and finished work is not measured again: take a new folder.")
     try:

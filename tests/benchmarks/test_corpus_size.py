@@ -44,6 +44,8 @@ def test_a_size_is_run_twice_and_measured(files, tmp_path, monkeypatch, capsys):
         (("--megabytes", "0"), "megabytes"),
         (("--options", "'a"), "a quotation mark is not closed"),
         (("--megabytes", "1"), "no text in it"),
+        (("nothing.txt",), "nothing.txt"),
+        ((".",), "is a directory"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, options, message):
