@@ -4,7 +4,6 @@ The published code asks its language model for one masked word at a time. Both w
 turns, and should name the same candidates but for ties.
 """
 
-import csv
 import statistics
 import time
 from pathlib import Path
@@ -21,6 +20,7 @@ from distill.data.folders import missing_path
 from distill.data.formats import read_txt
 from pocketbert import command
 from pocketbert.errors import UserError
+from pocketbert.files import write_csv
 from pocketbert.machine import processor
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -63,11 +63,7 @@ def augmentation(
         "threads": torch.get_num_threads(),
         "rounds": rounds,
     }
-    results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(row), lineterminator="\n")
-        writer.writeheader()
-        writer.writerow(row)
+    write_csv(results, [row])
     typer.echo("; ".join(f"{name}: {value}" for name, value in row.items()))
 
 

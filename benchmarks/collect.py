@@ -1,6 +1,5 @@
 """`python -m benchmarks.collect RUN… --results FILE.csv`: one row a run, from the runs' `run.json`."""
 
-import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from benchmarks.recorded_commands import without_root
 from benchmarks.report_facts import dig, file_bytes, median_ms
 from pocketbert import command
 from pocketbert.errors import UserError
-from pocketbert.files import read_json
+from pocketbert.files import read_json, write_csv
 
 LENGTH = 32
 COLUMNS = {"teacher": "teacher", "student": "distilled", "control": "control"}
@@ -33,11 +32,7 @@ def collect(
     if root:
         for row in rows:
             row["command"] = without_root(row["command"], root)
-    results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(results, rows)
 
 
 def run_row(run: Mapping[str, Any]) -> dict[str, str]:

@@ -6,7 +6,6 @@ student's start made. Memory is the highest resident size of the whole process, 
 kernel counts it.
 """
 
-import csv
 import os
 import shlex
 import subprocess
@@ -20,7 +19,7 @@ import typer
 
 from pocketbert import command
 from pocketbert.errors import UserError
-from pocketbert.files import read_json
+from pocketbert.files import read_json, write_csv
 from pocketbert.machine import processor
 
 MEGABYTE = 1_000_000
@@ -40,19 +39,12 @@ def corpus_size(
     """Run every size and write a row for each."""
     if out.exists() and any(out.iterdir()):
         raise UserError(f"--out {out} is not empty, and finished work is not measured again: take a new folder.")
-    try:
-        more = shlex.split(options)
-    except ValueError:
-        raise UserError(f"--options {options}: a quotation mark is not closed.") from None
+    more = command.split("--options", options)
     content = b"".join(text.read_bytes().rstrip() + b"\n" for text in texts)
     if not content.strip():
         raise UserError(f"{', '.join(map(str, texts))}: there is no text in it.")
     rows = [_row(content, size, out, more) for size in sorted(set(megabytes or [10, 100, 1000]))]
-    results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    write_csv(results, rows)
 
 
 def _row(content: bytes, size: int, out: Path, options: Sequence[str]) -> dict[str, Any]:

@@ -6,7 +6,6 @@ of steps. Runs `distill.run` for each task and recipe (an interrupted panel goes
 for each seed to a CSV file, a summary and an overview beside it, and prints the paired comparison.
 """
 
-import csv
 import os
 import re
 import shlex
@@ -27,7 +26,7 @@ from benchmarks.recorded_commands import without_root
 from distill.recipes import RECIPES
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
-from pocketbert.files import read_json
+from pocketbert.files import read_json, write_csv
 
 TASKS: dict[str, tuple[str, ...]] = {
     "sst2-2000": ("--data", "{root}/sst2", "--labelled-rows", "2000"),
@@ -64,10 +63,7 @@ def panel(
     chosen = _known("task", tasks or list(TASKS), TASKS)
     methods = [Method(text) for text in dict.fromkeys(recipes or ["logits"])]
     _known("recipe", [method.recipe for method in methods], RECIPES)
-    try:
-        extra = ["--seeds", str(seeds), *shlex.split(options)]
-    except ValueError:
-        raise UserError(f"--options {options}: a quotation mark is not closed.") from None
+    extra = ["--seeds", str(seeds), *command.split("--options", options)]
 
     def run_task(task: str) -> list[str]:
         """Run one recipe after the other, since they share the teacher that the first one trains."""
@@ -92,9 +88,9 @@ def panel(
     for row in rows:
         row["command"] = without_root(row["command"], root)
     lines = summary(rows)
-    _write(results, rows)
-    _write(results.with_name(f"{results.stem}-summary{results.suffix}"), lines)
-    _write(results.with_name(f"{results.stem}-overview{results.suffix}"), overview(rows))
+    write_csv(results, rows)
+    write_csv(results.with_name(f"{results.stem}-summary{results.suffix}"), lines)
+    write_csv(results.with_name(f"{results.stem}-overview{results.suffix}"), overview(rows))
     console.print(_table(lines))
 
 
@@ -144,14 +140,6 @@ def _run(folder: Path, arguments: Sequence[str], jobs: int) -> int:
         )
     console.print(f"{folder.name}: {'done' if done.returncode == 0 else f'failed with exit code {done.returncode}'}")
     return done.returncode
-
-
-def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _table(lines: Sequence[Mapping[str, str]]) -> Table:

@@ -1,5 +1,6 @@
 """How every command ends: a user's mistake is one line and exit code 2."""
 
+import shlex
 import sys
 import time
 from typing import NoReturn
@@ -18,6 +19,22 @@ def say(text: str, style: str) -> None:
     Console(stderr=True, soft_wrap=True, highlight=False, quiet=not processes.is_first()).print(
         text, style=style, markup=False
     )
+
+
+def split(option: str, text: str) -> list[str]:
+    """Split what a user gave as one text into words, as a shell would.
+
+    Args:
+        option: that it was given to.
+        text: with quotation marks around what has spaces.
+
+    Raises:
+        UserError: a quotation mark is not closed.
+    """
+    try:
+        return shlex.split(text)
+    except ValueError:
+        raise UserError(f"{option} {text}: a quotation mark is not closed.") from None
 
 
 def run(app: typer.Typer, name: str) -> None:

@@ -69,10 +69,12 @@ def cut(student: Anatomy, teacher: Anatomy, texts: Texts, layers: Sequence[int])
     hidden = _embeddings(student, teacher, texts, kept)
     ends = [*layers[1:], len(teacher.layers)]
     for layer, source, end in zip(student.layers, layers, ends, strict=True):
-        last = teacher.layers[end - 1]
-        target = (last, run_layer(last, teacher.activation, inputs[end - 1], texts).feed_forward_sum)
+        last, aim = teacher.layers[end - 1], None
+        if end > source + 1:
+            aim = run_layer(last, teacher.activation, inputs[end - 1], texts).feed_forward_sum
         states = run_layer(teacher.layers[source], teacher.activation, inputs[source], texts)
         middle = _attention(layer, teacher.layers[source], states, texts, hidden, kept)
+        target = (last, states.feed_forward_sum if aim is None else aim)
         before = states.before_activation
         del states  # with the widest of what is held at once
         hidden = _feed_forward(layer, teacher.layers[source], before, target, teacher.activation, middle, kept)

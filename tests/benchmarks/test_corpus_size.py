@@ -8,7 +8,6 @@ from benchmarks import corpus_size
 from benchmarks.corpus_size import MEGABYTE, repeat
 from pocketbert import command
 from tests.distill.command import STUDENT
-from tests.distill.conftest import files  # noqa: F401  (a fixture)
 
 
 def _run(monkeypatch, capsys, *arguments):
@@ -24,7 +23,7 @@ def test_whole_copies_until_there_is_enough(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_size_is_run_twice_and_measured(files, tmp_path, monkeypatch, capsys):  # noqa: F811  (the fixture)
+def test_a_size_is_run_twice_and_measured(files, tmp_path, monkeypatch, capsys):
     options = f"--teacher {files}/teacher --student {STUDENT} --max-length 16 --set training.max_steps=2"
     arguments = [files / "corpus.txt", "--megabytes", 1, "--results", tmp_path / "size.csv", "--out", tmp_path / "out"]
     arguments += ["--options", f"{options} --teacher-set max_steps=2"]

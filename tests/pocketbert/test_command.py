@@ -40,3 +40,9 @@ def test_a_command_ends_with_the_code_it_asks_for(monkeypatch, code):
     with pytest.raises(SystemExit) as ended:
         command.run(app, "python -m measure")
     assert ended.value.code == code
+
+
+def test_what_is_given_as_one_text_is_split_as_a_shell_does():
+    assert command.split("--options", "--out 'a b' --bf16") == ["--out", "a b", "--bf16"]
+    with pytest.raises(UserError, match="--options 'a: a quotation mark is not closed"):
+        command.split("--options", "'a")
