@@ -72,7 +72,7 @@ class _Cell:
 
     def __init__(self, name: str, session: onnxruntime.InferenceSession, length: int, batch: int) -> None:
         self.name, self.length = name, length
-        self._session, self._feed = session, _feed(session, length, batch)
+        self._session, self._feed = session, feed(session, length, batch)
         self.samples: list[float] = []
         self.calls = 1
         try:
@@ -143,7 +143,7 @@ def _check(files: Mapping[str, Path], lengths: Sequence[int], batch: int, thread
             raise UserError(f"{name} is {value}, and must be at least 1")
 
 
-def _feed(session: onnxruntime.InferenceSession, length: int, batch: int) -> Feed:
+def feed(session: onnxruntime.InferenceSession, length: int, batch: int) -> Feed:
     """Return random ids, a mask of ones and token types of zero, as far as the file asks for them."""
     vocabulary = int(session.get_modelmeta().custom_metadata_map.get("vocabulary_size", SAFE_VOCABULARY))
     ids = np.random.default_rng(0).integers(vocabulary, size=(batch, length), dtype=np.int64)

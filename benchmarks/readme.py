@@ -19,7 +19,7 @@ MARK = r"results:(?P<name>[\w-]+)"
 BLOCK = re.compile(rf"(<!-- {MARK}(?P<turned> turned)? -->\n).*?(<!-- /results:(?P=name) -->)", re.DOTALL)
 FILES = re.compile(r"(<!-- files -->\n).*?(<!-- /files -->)", re.DOTALL)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-PACKAGES = ("distill", "teachers", "students", "benchmarks", "pocketbert")
+PACKAGES = ("distill", "teachers", "students", "benchmarks", "nas", "pocketbert")
 
 
 def fill(text: str, root: Path) -> str:

@@ -167,13 +167,17 @@ def _is_utf8(text: str) -> bool:
 
 def _config(request: Request) -> RunConfig:
     recipe = load_recipe(request.recipe, request.settings)
-    usual = HEAD_TRAINING if is_corpus(request.config["data"]) else TEACHER_TRAINING
-    given = _assignments(request.teacher_settings, "--teacher-set", "epochs=5")
-    passes = {"min_steps": 0} if "epochs" in given else {}  # as with --set: who asks for passes gets them
-    training = usual.model_dump() | passes | given
-    teacher_training = validated(TrainingSettings, training, "--teacher-set")
-    document = request.config | {"recipe": recipe, "teacher_training": teacher_training}
+    training = teacher_training(request.config["data"], request.teacher_settings)
+    document = request.config | {"recipe": recipe, "teacher_training": training}
     return validated(RunConfig, document | {"augmentation": _augmentation(request)})
+
+
+def teacher_training(data: str, texts: Iterable[str]) -> TrainingSettings:
+    """Return how a teacher is trained for data, with what a user set of it ("epochs=5")."""
+    usual = HEAD_TRAINING if is_corpus(data) else TEACHER_TRAINING
+    given = _assignments(texts, "--teacher-set", "epochs=5")
+    passes = {"min_steps": 0} if "epochs" in given else {}  # as with --set: who asks for passes gets them
+    return validated(TrainingSettings, usual.model_dump() | passes | given, "--teacher-set")
 
 
 def _augmentation(request: Request) -> Augmentation | None:

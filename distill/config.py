@@ -86,7 +86,7 @@ def check_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str] | No
     if path.exists():
         document = _read(path)
         before = document.pop("inputs", {})
-        differing = _differences(document, config.model_dump(mode="json"))
+        differing = differences(document, config.model_dump(mode="json"))
         differing += [
             f"the content of {name} changed" for name, content in (inputs or {}).items() if before.get(name) != content
         ]
@@ -133,14 +133,15 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _differences(theirs: Any, ours: Any, name: str = "") -> list[str]:  # noqa: ANN401
+def differences(theirs: Any, ours: Any, name: str = "") -> list[str]:  # noqa: ANN401  (what JSON can hold)
+    """Say in what two JSON-like documents differ, a line a field; work that was only added is no difference."""
     if name in ADDITIVE:
         return []
     if isinstance(theirs, dict) and isinstance(ours, dict):
         keys = [*ours, *(key for key in theirs if key not in ours)]
-        parts = [_differences(theirs.get(key), ours.get(key), f"{name}.{key}".lstrip(".")) for key in keys]
+        parts = [differences(theirs.get(key), ours.get(key), f"{name}.{key}".lstrip(".")) for key in keys]
         return [text for part in parts for text in part]
     if isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        parts = [_differences(a, b, f"{name}.{i}") for i, (a, b) in enumerate(zip(theirs, ours, strict=True))]
+        parts = [differences(a, b, f"{name}.{i}") for i, (a, b) in enumerate(zip(theirs, ours, strict=True))]
         return [text for part in parts for text in part]
     return [] if theirs == ours else [f"{name}: {theirs} there, {ours} here"]

@@ -103,6 +103,11 @@ def _measure(task: Task, metric: Metric, labels: Floats, predicted: Floats) -> f
     return metric.measure(labels, predicted, len(task.labels))
 
 
+def measured(task: Task, labels: Floats, logits: Floats) -> float:
+    """Return the task's metric of logits [N, C] against labels [N], without an interval."""
+    return float(_measure(task, METRICS[task.metric], labels, predictions(task, logits)))
+
+
 def predictions(task: Task, logits: Floats) -> Floats:
     """Return class ids [N], or values [N] for a regression."""
     return logits[:, 0] if task.kind == "regression" else logits.argmax(-1)

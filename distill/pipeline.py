@@ -131,25 +131,39 @@ def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Datas
 
 def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
     """Store the teacher's logits where that spares it work."""
-    if not stores_logits(run):
-        return rows
+    return answered(run, rows, logits_file(run.folder)) if stores_logits(run) else rows
+
+
+def answered(run: Run, rows: Dataset, file: Path, chosen: Sequence[int] | None = None) -> Dataset:
+    """Return rows with what the teachers say on each, which they are asked once.
+
+    Args:
+        run: with its teachers ready.
+        rows: that the student learns from.
+        file: where the answers are kept.
+        chosen: numbers of the rows to take; None: all.
+    """
     members = [
         [finetuning_key(member, run.config, run.data), member.teacher.fingerprint, member.weight]
         for member in run.members
     ]
-    key = fingerprint([members, len(rows)])
+    key = fingerprint([members, len(rows)] if chosen is None else [members, len(rows), list(chosen)])
     with processes.first_goes_ahead():
         logits = stored_logits(
-            logits_file(run.folder),
+            file,
             key,
-            lambda: _together(run, [_soft_targets(run, member) for member in run.members]),
+            lambda: _together(run, [_soft_targets(run, member, chosen) for member in run.members]),
         )
-    return rows.add_column("teacher_logits", logits.tolist())
+    return _selected(rows, chosen).add_column("teacher_logits", logits.tolist())
 
 
-def _soft_targets(run: Run, member: Member) -> Logits:
+def _soft_targets(run: Run, member: Member, chosen: Sequence[int] | None) -> Logits:
     """Return what a teacher says on the student's training rows, [N, C]."""
     reading = run.reading_of(member)
     move(member.teacher.model, best_device())
     title = f"{member.title}'s soft targets"
-    return predict(member.teacher.model, taught_rows(run, reading), reading.collator, 128, title)
+    return predict(member.teacher.model, _selected(taught_rows(run, reading), chosen), reading.collator, 128, title)
+
+
+def _selected(rows: Dataset, chosen: Sequence[int] | None) -> Dataset:
+    return rows if chosen is None else rows.select(chosen)

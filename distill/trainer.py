@@ -42,7 +42,7 @@ class DistillTrainer(Trainer):
         arguments: from `training_arguments`.
         rows: encoded rows with a `length` column.
         collator: pads a batch.
-        title: for the progress bar.
+        title: for the progress bar; None: without a bar.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class DistillTrainer(Trainer):
         arguments: TrainingArguments,
         rows: Dataset,
         collator: PaddingCollator,
-        title: str,
+        title: str | None,
     ) -> None:
         self._lengths = lengths_of(rows)
         self._distiller = distiller
@@ -147,7 +147,7 @@ def _check_finite(logs: Mapping[str, float], step: int) -> None:
 class StageProgress(TrainerCallback):
     """One bar for the stage, with the remaining time and the loss."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str | None) -> None:
         self._title = title
         self._bar: tqdm[Any] | None = None
 
@@ -155,7 +155,7 @@ class StageProgress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         """Open the bar at the step that training begins or resumes at."""
-        if state.is_world_process_zero:
+        if state.is_world_process_zero and self._title is not None:
             self._bar = tqdm(
                 total=state.max_steps,
                 initial=state.global_step,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketbert.errors import UserError, unknown
+from pocketbert.files import read_json
 from students.architecture import (
     BOTTLENECKS,
     FIELDS,
@@ -45,9 +46,24 @@ def parse_student(text: str, teacher: Proportions | None = None) -> StudentSpec:
 
 
 def parse_student_or_folder(text: str, teacher: Proportions | None = None) -> StudentSpec | Path:
-    """Return the folder with a trained student that a text names, or else what `parse_student` says."""
+    """Return the folder with a trained student that a text names, or else what `parse_student` says.
+
+    A JSON file that a search wrote stands for the student that it names.
+    """
+    if text.endswith(".json"):
+        return parse_student(_chosen(Path(text)), teacher)
     is_folder = text.strip() and text not in STUDENTS and Path(text).is_dir()
     return Path(text) if is_folder else parse_student(text, teacher)
+
+
+def _chosen(path: Path) -> str:
+    """Return the student that a search chose."""
+    try:
+        return str(read_json(path)["student"])
+    except OSError as error:
+        raise UserError(f"student file {path} can't be read ({error.strerror}).") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} names no student: take the best.json of a search (python -m nas.search).") from None
 
 
 def _fields(parts: list[str], text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ ALLOWED = {
     "students": {"pocketbert"},
     "benchmarks": {"pocketbert", "students"},
     "distill": {"pocketbert", "teachers", "students"},
+    "nas": {"pocketbert", "teachers", "students", "benchmarks", "distill"},
 }
 # The entry modules join everything.
 ENTRIES = {"distill/assembly.py", "distill/corpus/assembly.py", "benchmarks/panel.py", "benchmarks/augmentation.py"}

@@ -1,0 +1,1 @@
+"""Searches for the smallest student that is good enough on a device."""

@@ -1,0 +1,194 @@
+"""Joins the rooms for `nas.search`: prepare, search, finish the best, report."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import datasets
+import optuna
+from optuna.trial import FrozenTrial
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from transformers import PreTrainedModel
+from transformers.utils import logging as transformers_logging
+
+from nas.finishing import finish
+from nas.footprint import Footprint, measured_footprint
+from nas.front import Candidate, candidates, chosen
+from nas.goals import UNITS
+from nas.halving import rungs
+from nas.objective import Objective
+from nas.preparation import Question, ready, understand
+from nas.proxy import Proxy
+from nas.report import write_report
+from nas.settings import Request, study_settings
+from nas.storage import open_storage, without_password
+from nas.study import Ended, looked_at, open_study, search
+from pocketbert.errors import UserError
+from pocketbert.files import write_json
+from students.spec import StudentSpec
+
+DATABASE, BEST = "study.db", "best.json"
+
+
+def carry_out(request: Request, console: Console) -> Path:
+    """Search, finish the best, and write the report; return its path.
+
+    Raises:
+        UserError: bad input, before any long work.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    place = request.storage or str(request.out / DATABASE)
+    storage = open_storage(place)
+    question = understand(request)
+    _check_possible(question)
+    settings = study_settings(request, question.goals, question.space, question.run.inputs)
+    study = open_study(storage, request.name, question.goals, settings)
+    _announce(request, question, study, without_password(place), console)
+    proxy = ready(request, question, console)
+    _search(request, question, proxy, study, console)
+    found = candidates(study, question.goals)
+    if not found:
+        raise UserError(_why_none(study, question))
+    _write_best(request, question, proxy, found)
+    best: list[tuple[str, Candidate | None]] = [(each.student, each) for each in chosen(found, request.finish)]
+    if best and request.compare:
+        best.append((request.config.student, None))
+    finished = finish(best, request.finishing, request.out, question.reference, request.setting, console)
+    report = write_report(request, question, proxy, study, found, finished)
+    console.print(f"report: {report}")
+    return report
+
+
+def _announce(request: Request, question: Question, study: optuna.Study, place: str, console: Console) -> None:
+    setting, goals = request.setting, question.goals
+    for line in question.space.describe():
+        console.print(f"space: {line}")
+    console.print(f"objectives: {', '.join(goals.objectives)}; limits: {_limits(question)}")
+    where = question.device.device if question.device else "this machine"
+    console.print(
+        f"latency: the exported int8 file on {where}, {setting.length} tokens, batch {setting.batch}, "
+        f"{setting.threads} thread(s); {request.config.student} has {question.reference.latency_ms:.2f} ms here"
+    )
+    known = len(looked_at(study))
+    console.print(
+        f"search: {request.method}, up to {request.trials} students or {request.minutes:g} minutes, "
+        f"{request.proxy.steps} steps each; study '{study.study_name}' in {place}"
+        f"{f' has {known} already' if known else ''}"
+    )
+
+
+def _limits(question: Question) -> str:
+    goals = question.goals
+    pairs = {
+        "latency": (goals.max_latency_ms, " ms at most"),
+        "size": (goals.max_size_mb, " MB at most"),
+        "memory": (goals.max_memory_mb, " MB at most"),
+        "retention": (goals.min_retention, " of the teacher's at least"),
+    }
+    return ", ".join(f"{name} {value:g}{unit}" for name, (value, unit) in pairs.items() if value is not None)
+
+
+def _check_possible(question: Question) -> None:
+    """Refuse limits that a latency model says no student of the space keeps."""
+    limit, device = question.goals.max_latency_ms, question.device
+    if device is None or limit is None:
+        return
+    fastest = min(question.space.students(), key=device.predict)
+    if device.predict(fastest) > limit:
+        raise UserError(
+            f"--max-latency-ms {limit:g} leaves no student: on {device.device} the fastest of the space, "
+            f"{fastest.name}, takes {device.predict(fastest):.2f} ms. Raise it, or widen the space (--space)."
+        )
+
+
+def _why_none(study: optuna.Study, question: Question) -> str:
+    """Say which limit the students looked at break, and by how little the nearest does."""
+    trials = [trial for trial in looked_at(study) if trial.constraints]
+    if not trials:
+        return "no student was trained to the end: give the search more --minutes or --trials."
+    counts = {name: sum(t.constraints.get(name, 0) > 0 for t in trials) for t in trials for name in t.constraints}
+    worst = max(counts, key=lambda name: counts[name])
+    nearest = min(trial.constraints[worst] for trial in trials if worst in trial.constraints)
+    return (
+        f"no student of {len(trials)} keeps the limits ({_limits(question)}): {worst} rules out {counts[worst]} of "
+        f"them, and the nearest misses it by {100 * max(nearest, 0):.0f} %. Raise that limit, or search longer; the "
+        "study is kept."
+    )
+
+
+def _search(request: Request, question: Question, proxy: Proxy, study: optuna.Study, console: Console) -> None:
+    def weigh(spec: StudentSpec, model: PreTrainedModel) -> Footprint:
+        device = question.device
+        predicted = None if device is None else lambda: device.predict(spec)
+        return measured_footprint(
+            model, question.reference, request.setting, memory=question.goals.needs_memory, predicted_ms=predicted
+        )
+
+    steps = rungs(request.proxy.steps, request.proxy.rungs)
+    objective = Objective(
+        study, question.space, question.goals, proxy, weigh, proxy.teacher, steps, request.proxy.share
+    )
+    with _bar(request, study, question, console) as ended:
+        search(
+            study,
+            objective,
+            question.space,
+            request.method,
+            request.config.seed,
+            trials=request.trials,
+            seconds=60 * request.minutes,
+            ended=ended,
+        )
+
+
+@contextmanager
+def _bar(request: Request, study: optuna.Study, question: Question, console: Console) -> Iterator[Ended]:
+    columns = (
+        TextColumn("searching"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[best]}"),
+    )
+    total = min(request.trials, question.space.count())
+    begin = time.monotonic()
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("", total=total, completed=len(looked_at(study)), best="")
+
+        def ended(study: optuna.Study, trial: FrozenTrial) -> None:
+            del trial
+            done = len(looked_at(study))
+            spent = (time.monotonic() - begin) / (60 * request.minutes)
+            # Whichever ends first: the students or the minutes.
+            whole = min(total, max(done, round(done / spent))) if 0 < spent < 1 else total
+            best = candidates(study, question.goals)[:1]
+            progress.update(task, completed=done, total=whole, best=_told(best))
+
+        yield ended
+
+
+def _told(best: list[Candidate]) -> str:
+    if not best:
+        return "none within the limits yet"
+    return f"best {best[0].quality:.4f} at {best[0].footprint.latency_ms:.2f}{UNITS['latency']}"
+
+
+def _write_best(request: Request, question: Question, proxy: Proxy, found: list[Candidate]) -> None:
+    best = found[0]
+    document: dict[str, Any] = {
+        **best.document(),
+        "metric": question.run.task.metric,
+        "teacher": request.config.teacher,
+        "teacher_quality": proxy.teacher,
+        "limits": question.goals.model_dump(mode="json"),
+        "latency_at": asdict(request.setting),
+        "device": question.device.device if question.device else "measured here",
+        "proxy": request.proxy.model_dump(mode="json"),
+    }
+    write_json(request.out / BEST, document)

@@ -1,0 +1,125 @@
+"""The best students distilled with the whole recipe, exported and measured, each by a `distill.run` of its own."""
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from benchmarks.latency import measure
+from benchmarks.report_facts import file_bytes, quality, shipped
+from nas.footprint import MEGABYTE, Footprint, Reference, Setting
+from nas.front import Candidate
+from pocketbert.errors import UserError
+from pocketbert.files import fingerprint, read_json
+
+LOCK = ".finishing"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A student distilled with the whole recipe.
+
+    Attributes:
+        student: what `--student` takes.
+        folder: of its run, with report and files.
+        form: of the file that ships, such as int8.
+        quality: that file's metric on the evaluation split.
+        before_export: the metric of the student in PyTorch.
+        teacher: the teacher's metric.
+        footprint: the file's costs, measured beside the other finished ones.
+        proxy: the metric that the search saw; None for the hand-made student.
+    """
+
+    student: str
+    folder: Path
+    form: str
+    quality: float
+    before_export: float
+    teacher: float
+    footprint: Footprint
+    proxy: float | None
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+def finish(
+    chosen: Sequence[tuple[str, Candidate | None]],
+    words: Sequence[str],
+    out: Path,
+    reference: Reference,
+    setting: Setting,
+    console: Console,
+) -> list[Finished]:
+    """Distil students with the whole recipe; those that are finished already are found again.
+
+    Args:
+        chosen: students' texts, each with what the search knew of it.
+        words: options of `distill.run` beside student and folder.
+        out: the search's folder.
+        reference: measured in turn with all of them.
+        setting: of the latency.
+        console: says what is being done.
+
+    Raises:
+        UserError: a run failed, as it said itself.
+    """
+    lock = FileLock(out / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        console.print("another worker of this folder finishes the best students")
+        return []
+    try:
+        folders = [_distilled(student, words, out, console) for student, _ in chosen]
+    finally:
+        lock.release()
+    records = [read_json(folder / "run.json") for folder in folders]
+    files = [
+        folder / "student" / f"model-{_form(record)}.onnx" for folder, record in zip(folders, records, strict=True)
+    ]
+    milliseconds = _latencies(files, reference, setting)
+    return [
+        Finished(
+            student=student,
+            folder=folder,
+            form=_form(record),
+            quality=quality(record, shipped(record).quality) or 0.0,
+            before_export=quality(record, "student") or 0.0,
+            teacher=quality(record, "teacher") or 0.0,
+            footprint=Footprint(latency, (file_bytes(record, shipped(record).file) or 0.0) / MEGABYTE),
+            proxy=None if candidate is None else candidate.quality,
+        )
+        for (student, candidate), folder, record, latency in zip(chosen, folders, records, milliseconds, strict=True)
+    ]
+
+
+def _form(record: dict[str, Any]) -> str:
+    """Return the form of the file that ships."""
+    return "int8" if "int8" in shipped(record).file else "fp32"
+
+
+def _distilled(student: str, words: Sequence[str], out: Path, console: Console) -> Path:
+    folder = out / f"finished-{fingerprint(student)[:8]}"
+    console.print(f"\nwhole recipe for {student}, in {folder}")
+    command = [sys.executable, "-m", "distill.run", *words, "--student", student, "--out", str(folder)]
+    done = subprocess.run(command, check=False)  # noqa: S603  (a list, no shell)
+    if done.returncode:
+        raise UserError(f"{student} could not be finished, as said above; the search is kept, and goes on from here.")
+    return folder
+
+
+def _latencies(files: Sequence[Path], reference: Reference, setting: Setting) -> list[float]:
+    """Return each file's milliseconds, all measured in turn with the reference."""
+    if not files:
+        return []
+    named = {"reference": reference.path} | {str(number): path for number, path in enumerate(files)}
+    rows = measure(named, [setting.length], batch=setting.batch, threads=setting.threads, rounds=3 * setting.rounds)
+    p50 = {row.name: row.p50_ms for row in rows}
+    return [p50[str(number)] / p50["reference"] * reference.latency_ms for number in range(len(files))]

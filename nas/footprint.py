@@ -1,0 +1,99 @@
+"""What a candidate costs on the device: latency, size and memory of its fused int8 ONNX file."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedModel
+
+from benchmarks.latency import measure
+from benchmarks.memory import peak_memory
+from students.export import export_int8
+
+MEGABYTE = 1e6
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Costs of one candidate.
+
+    Attributes:
+        latency_ms: milliseconds a call, median.
+        size_mb: of the file, in 10^6 bytes.
+        memory_mb: peak above an onnxruntime without a model, in 10^6 bytes; None where nobody asked.
+    """
+
+    latency_ms: float
+    size_mb: float
+    memory_mb: float | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a latency is measured at.
+
+    Attributes:
+        length: tokens a text.
+        batch: texts a call.
+        threads: threads within an operator.
+        rounds: how often candidate and reference are visited in turn.
+    """
+
+    length: int = 32
+    batch: int = 1
+    threads: int = 1
+    rounds: int = 8
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A file that every candidate is measured beside, so that a busy moment falls on both.
+
+    Attributes:
+        path: the file.
+        latency_ms: its latency on the quiet machine.
+    """
+
+    path: Path
+    latency_ms: float
+
+    @classmethod
+    def measured(cls, path: Path, setting: Setting) -> "Reference":
+        """Measure a file alone."""
+        rows = measure(
+            {path.name: path}, [setting.length], batch=setting.batch, threads=setting.threads, rounds=3 * setting.rounds
+        )
+        return cls(path, rows[0].p50_ms)
+
+
+def measured_footprint(
+    model: PreTrainedModel,
+    reference: Reference,
+    setting: Setting,
+    *,
+    memory: bool = False,
+    predicted_ms: Callable[[], float] | None = None,
+) -> Footprint:
+    """Export a model and measure its file.
+
+    Args:
+        model: any weights: they do not change what a file costs.
+        reference: measured in turn with it; the latency is their ratio times the reference's own.
+        setting: what is measured.
+        memory: measure the peak memory too.
+        predicted_ms: gives the latency instead, for a device that is not here.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "candidate.onnx"
+        export_int8(model, path)
+        size = path.stat().st_size / MEGABYTE
+        peak = None
+        if memory:
+            peak = peak_memory(path, setting.length, batch=setting.batch, threads=setting.threads) / MEGABYTE
+        if predicted_ms is not None:
+            return Footprint(predicted_ms(), size, peak)
+        files = {"reference": reference.path, "candidate": path}
+        rows = measure(files, [setting.length], batch=setting.batch, threads=setting.threads, rounds=setting.rounds)
+        milliseconds = {row.name: row.p50_ms for row in rows}
+        return Footprint(milliseconds["candidate"] / milliseconds["reference"] * reference.latency_ms, size, peak)

@@ -1,0 +1,78 @@
+"""The best of what a search has looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.footprint import Footprint
+from nas.goals import Goals
+from nas.halving import dominates
+from nas.objective import FOOTPRINT, QUALITY, STUDENT, TWIN
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A student that was trained to the end of the proxy and keeps every limit.
+
+    Attributes:
+        student: what `--student` takes.
+        quality: its metric after the short distillation.
+        footprint: its costs.
+        trial: its number.
+        on_front: whether none is better in one objective and as good in the others.
+    """
+
+    student: str
+    quality: float
+    footprint: Footprint
+    trial: int
+    on_front: bool
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {"student": self.student, "quality": self.quality, **vars(self.footprint), "trial": self.trial}
+
+
+def feasible(trial: FrozenTrial) -> bool:
+    """Tell whether a finished trial keeps every limit."""
+    return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
+
+
+def candidates(study: optuna.Study, goals: Goals) -> list[Candidate]:
+    """Return the students that keep every limit, the best first.
+
+    With quality among the objectives the best is the one of the highest quality, of two alike the faster one; without,
+    the first objective decides. A limit on retention turns that round: the cheapest that keeps it.
+    """
+    trials = [t for t in study.get_trials(deepcopy=False) if feasible(t) and TWIN not in t.user_attrs]
+    costs = {t.number: goals.as_costs(tuple(t.values)) for t in trials}
+    found = [
+        Candidate(
+            trial.user_attrs[STUDENT],
+            trial.user_attrs[QUALITY],
+            Footprint(**trial.user_attrs[FOOTPRINT]),
+            trial.number,
+            not any(dominates(other, costs[trial.number]) for other in costs.values()),
+        )
+        for trial in trials
+    ]
+    return sorted(found, key=lambda candidate: _rank(candidate, goals))
+
+
+def _rank(candidate: Candidate, goals: Goals) -> tuple[float, ...]:
+    values = goals.as_costs(goals.values(candidate.quality, candidate.footprint))
+    if goals.min_retention is None:
+        return values
+    costs = [value for name, value in zip(goals.objectives, values, strict=True) if name != "quality"]
+    return (*costs, -candidate.quality)
+
+
+def chosen(found: Sequence[Candidate], count: int) -> list[Candidate]:
+    """Return the students to finish: the best, then the others of the front, then the rest."""
+    if not found:
+        return []
+    best, others = found[0], found[1:]
+    return [best, *(c for c in others if c.on_front), *(c for c in others if not c.on_front)][:count]

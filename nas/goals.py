@@ -1,0 +1,74 @@
+"""What a search wants: objectives, and limits that a student must keep."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from optuna.study import StudyDirection
+from pydantic import Field
+
+from nas.footprint import Footprint
+from pocketbert.validation import Document
+
+Name = Literal["quality", "latency", "size", "memory"]
+UNITS = {"quality": "", "latency": " ms", "size": " MB", "memory": " MB"}
+Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Goals(Document):
+    """Objectives and limits.
+
+    Attributes:
+        objectives: quality is to be large, all others small.
+        max_latency_ms: of the exported int8 file.
+        max_size_mb: of that file, in 10^6 bytes.
+        max_memory_mb: of running it, in 10^6 bytes.
+        min_retention: the student's metric as a share of its teacher's.
+    """
+
+    objectives: Annotated[tuple[Name, ...], Field(min_length=1)] = ("quality", "latency")
+    max_latency_ms: Limit | None = None
+    max_size_mb: Limit | None = None
+    max_memory_mb: Limit | None = None
+    min_retention: Annotated[float, Field(gt=0, le=2)] | None = None
+
+    @property
+    def directions(self) -> list[StudyDirection]:
+        """Optuna's direction of each objective."""
+        up, down = StudyDirection.MAXIMIZE, StudyDirection.MINIMIZE
+        return [up if name == "quality" else down for name in self.objectives]
+
+    @property
+    def needs_memory(self) -> bool:
+        """Whether the peak memory is to be measured."""
+        return "memory" in self.objectives or self.max_memory_mb is not None
+
+    def violations(self, footprint: Footprint) -> dict[str, float]:
+        """Return for each limit on costs by how much of it a footprint is above; 0 or less is within."""
+        pairs = {
+            "latency": (footprint.latency_ms, self.max_latency_ms),
+            "size": (footprint.size_mb, self.max_size_mb),
+            "memory": (footprint.memory_mb, self.max_memory_mb),
+        }
+        return {
+            name: value / limit - 1 for name, (value, limit) in pairs.items() if limit is not None and value is not None
+        }
+
+    def lost(self, quality: float, teacher: float) -> float | None:
+        """Return by how much a metric is below the limit, as a share of the teacher's; None without a limit."""
+        return None if self.min_retention is None else self.min_retention - quality / teacher
+
+    def values(self, quality: float, footprint: Footprint) -> tuple[float, ...]:
+        """Return the objectives' values in their order."""
+        named: Mapping[str, float | None] = {
+            "quality": quality,
+            "latency": footprint.latency_ms,
+            "size": footprint.size_mb,
+            "memory": footprint.memory_mb,
+        }
+        return tuple(float(named[name] or 0.0) for name in self.objectives)
+
+    def as_costs(self, values: tuple[float, ...]) -> tuple[float, ...]:
+        """Return values of which all are to be small."""
+        return tuple(
+            -value if name == "quality" else value for name, value in zip(self.objectives, values, strict=True)
+        )

@@ -1,0 +1,123 @@
+"""What all trials of a search share: data, teacher, its answers, the space, and a file to measure beside."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from filelock import FileLock
+from rich.console import Console
+
+from distill import pipeline, preparation
+from distill.config import claim_folder
+from distill.preparation import Run, student_rows
+from distill.recipes import RECIPES
+from distill.recipes.schema import Stage
+from nas.footprint import Reference
+from nas.goals import Goals
+from nas.latency_model import LatencyModel
+from nas.proxy import Proxy
+from nas.search_space import SearchSpace
+from nas.settings import Request
+from nas.spaces import parse_space
+from pocketbert.errors import UserError
+from pocketbert.files import read_json, write_json
+from students.building import build_student, proportions
+from students.export import export_int8
+from students.spec import StudentSpec, parse_student
+
+PREPARED, LOCK = "search", ".preparing"
+REFERENCE = "reference-int8.onnx"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a search is about, known before any long work.
+
+    Attributes:
+        run: loaded and checked, its teachers not ready yet; its student is the hand-made one.
+        space: of the students.
+        reference: the hand-made student's file, measured.
+        device: predicts latencies of a device that is not here.
+        goals: with the limits that hold.
+    """
+
+    run: Run
+    space: SearchSpace
+    reference: Reference
+    device: LatencyModel | None
+    goals: Goals
+
+
+def understand(request: Request) -> Question:
+    """Load data, teacher and space, and measure the hand-made student's file.
+
+    Raises:
+        UserError: bad input.
+    """
+    run = preparation.prepare(request.config, request.out / PREPARED)
+    space = _space(request, run)
+    device = None if request.device is None else LatencyModel.load(request.device, request.setting)
+    request.out.mkdir(parents=True, exist_ok=True)
+    with FileLock(request.out / LOCK):
+        reference = _reference(request, run)
+    goals = request.goals
+    if all(limit is None for name, limit in goals if name != "objectives"):
+        limit = reference.latency_ms if device is None else device.predict(_hand_made(request, run))
+        goals = goals.model_copy(update={"max_latency_ms": round(limit, 3)})
+    return Question(run, space, reference, device, goals)
+
+
+def ready(request: Request, question: Question, console: Console) -> Proxy:
+    """Make the teachers ready and let them answer, or wait for another worker of the folder, and find what it made.
+
+    Raises:
+        UserError: the folder holds another search's, or the teacher is no better than chance.
+    """
+    run = question.run
+    run.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(request.out / LOCK):
+        claim_folder(run.folder, request.config, run.inputs)
+        for note in pipeline.ready_teachers(run):
+            console.print(note)
+        for text in preparation.warnings(run):
+            console.print(f"warning: {text}")
+        return _proxy(request, run)
+
+
+def _space(request: Request, run: Run) -> SearchSpace:
+    config = run.teacher.model.config
+    sizes = proportions(config)
+    if sizes is None:
+        raise UserError(
+            f"teacher {run.teacher.name}: a search needs a teacher of the families bert, roberta, electra or "
+            f"distilbert, whose sizes bound its students, and this one is {config.model_type}."
+        )
+    return parse_space(request.space_texts, request.space_document, sizes, config.num_hidden_layers, config.model_type)
+
+
+def _proxy(request: Request, run: Run) -> Proxy:
+    """Return the scorer, with as many rows as its steps can read once."""
+    stage = RECIPES["logits"].stages[0]
+    training = stage.training.model_copy(update={"max_steps": request.proxy.steps})
+    rows = student_rows(run)
+    wanted = request.proxy.steps * training.batch_size
+    chosen = np.sort(np.random.default_rng(request.config.seed).permutation(len(rows))[:wanted]).tolist()
+    answered = pipeline.answered(run, rows, run.folder / "proxy-logits.safetensors", chosen)
+    return Proxy(run, answered, Stage(name="proxy", objectives=stage.objectives, training=training))
+
+
+def _hand_made(request: Request, run: Run) -> StudentSpec:
+    return parse_student(request.config.student, proportions(run.teacher.model.config))
+
+
+def _reference(request: Request, run: Run) -> Reference:
+    """Return the hand-made student's file with its latency, measured once and kept."""
+    path, facts = request.out / REFERENCE, request.out / "reference.json"
+    key = {"student": request.config.student, **vars(request.setting)}
+    if path.exists() and facts.exists():
+        kept = read_json(facts)
+        if kept["of"] == key:
+            return Reference(path, kept["latency_ms"])
+    export_int8(build_student(_hand_made(request, run), run.teacher.model), path)
+    reference = Reference.measured(path, request.setting)
+    write_json(facts, {"of": key, "latency_ms": reference.latency_ms})
+    return reference

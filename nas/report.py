@@ -1,0 +1,163 @@
+"""The page that a search leaves behind: report.html, one file that asks nothing of anywhere."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import optuna
+import plotly.graph_objects as graph
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.finishing import Finished
+from nas.front import Candidate
+from nas.objective import FOOTPRINT, TWIN
+from nas.preparation import Question
+from nas.proxy import Proxy
+from nas.quiet import quiet
+from nas.report_plots import front_plot, hypervolume, hypervolume_plot, importance_plot
+from nas.report_tables import cards, finished_table, front_table, headline
+from nas.search_space import CONDITIONAL
+from nas.settings import Request
+from nas.study import looked_at
+from pocketbert.files import write_json, write_text
+
+REPORT, RECORD = "report.html", "search.json"
+FEWEST_FOR_IMPORTANCE = 8
+SHOWN = {"displayModeBar": False, "responsive": True}
+
+
+def write_report(
+    request: Request,
+    question: Question,
+    proxy: Proxy,
+    study: optuna.Study,
+    found: Sequence[Candidate],
+    finished: Sequence[Finished],
+    baselines: Mapping[str, optuna.Study] | None = None,
+) -> Path:
+    """Write report.html and search.json into the search's folder; return the page's path.
+
+    Args:
+        request: what was asked for.
+        question: what the search was about.
+        proxy: what scored the students.
+        study: of the trials.
+        found: the students within the limits, the best first.
+        finished: those distilled with the whole recipe.
+        baselines: studies of other methods, to compare the hypervolume with.
+    """
+    record = _record(request, question, proxy, study, found, finished)
+    write_json(request.out / RECORD, record)
+    curves = {}
+    if len(question.goals.objectives) > 1:
+        worst = reference_point(question, proxy, [study, *(baselines or {}).values()])
+        curves = {name: hypervolume(each, worst) for name, each in {request.method: study, **(baselines or {})}.items()}
+    figures = {
+        "front": front_plot(study, found, finished, question.run.task.metric, question.goals.max_latency_ms),
+        "hypervolume": hypervolume_plot(curves) if any(curves.values()) else None,
+        "importance": _importances(study, question),
+    }
+    page = (
+        _environment()
+        .get_template("search.html.j2")
+        .render(
+            record=record,
+            headline=headline(record),
+            cards=cards(record),
+            tables={"front": front_table(record), "finished": finished_table(record)},
+            space=question.space.describe(),
+            plots=_drawn(figures),
+        )
+    )
+    path = request.out / REPORT
+    write_text(path, page)
+    return path
+
+
+def reference_point(question: Question, proxy: Proxy, studies: Sequence[optuna.Study]) -> list[float]:
+    """Return the worst value of each objective that counts in the hypervolume: a constant answer's, and the limits.
+
+    Where there is no limit it is the largest cost that was met.
+    """
+    goals = question.goals
+    trials = [t for study in studies for t in study.get_trials(deepcopy=False) if FOOTPRINT in t.user_attrs]
+
+    def largest(name: str) -> float:
+        return max((t.user_attrs[FOOTPRINT][name] or 0.0 for t in trials), default=1.0)
+
+    worst = {
+        "quality": proxy.floor,
+        "latency": goals.max_latency_ms or largest("latency_ms"),
+        "size": goals.max_size_mb or largest("size_mb"),
+        "memory": goals.max_memory_mb or largest("memory_mb"),
+    }
+    return [worst[name] for name in goals.objectives]
+
+
+def _importances(study: optuna.Study, question: Question) -> graph.Figure | None:
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    if len(complete) < FEWEST_FOR_IMPORTANCE:
+        return None
+    shares: dict[str, dict[str, float]] = {}
+    for number, name in enumerate(question.goals.objectives):
+        try:
+            with quiet():
+                found = optuna.importance.get_param_importances(study, target=partial(_value, number))
+                shares[name] = {each: share for each, share in found.items() if CONDITIONAL not in each}
+        except (ValueError, RuntimeError):  # one value in all trials
+            continue
+    return importance_plot(shares) if any(shares.values()) else None
+
+
+def _value(number: int, trial: FrozenTrial) -> float:
+    return float(trial.values[number])
+
+
+def _record(
+    request: Request,
+    question: Question,
+    proxy: Proxy,
+    study: optuna.Study,
+    found: Sequence[Candidate],
+    finished: Sequence[Finished],
+) -> dict[str, Any]:
+    trials = looked_at(study)
+    return {
+        "data": question.run.task.name,
+        "metric": question.run.task.metric,
+        "teacher": {"name": request.config.teacher, "quality": proxy.teacher},
+        "space": question.space.document(),
+        "students_in_space": question.space.count(),
+        "students_looked_at": len(trials),
+        "twins": sum(TWIN in trial.user_attrs for trial in study.get_trials(deepcopy=False)),
+        "goals": question.goals.model_dump(mode="json"),
+        "latency_at": vars(request.setting),
+        "device": question.device.device if question.device else "this machine",
+        "reference": {"student": request.config.student, "latency_ms": question.reference.latency_ms},
+        "front": [candidate.document() for candidate in found if candidate.on_front],
+        "finished": [each.document() for each in finished],
+    }
+
+
+def _drawn(figures: Mapping[str, graph.Figure | None]) -> dict[str, Markup]:
+    """Return each figure's HTML; the first carries the script that draws them all."""
+    drawn = dict.fromkeys(figures, Markup(""))
+    for name, figure in figures.items():
+        if figure is not None:
+            first = not any(drawn.values())
+            html = figure.to_html(full_html=False, include_plotlyjs=first, config=SHOWN)
+            drawn[name] = Markup(html)  # noqa: S704  (plotly escapes what it is given)
+    return drawn
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=ChoiceLoader([PackageLoader("nas"), PackageLoader("benchmarks")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )

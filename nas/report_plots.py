@@ -1,0 +1,112 @@
+"""The pictures of a search's page, with a student's sizes under the pointer."""
+
+from collections.abc import Mapping, Sequence
+
+import optuna
+import plotly.graph_objects as graph
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.finishing import Finished
+from nas.front import Candidate, feasible
+from nas.objective import FOOTPRINT, NOTE, QUALITY, SECONDS, STUDENT, TWIN
+from nas.quiet import quiet
+
+INK, ACCENT, SOFT, WARM = "#1f2933", "#0b6e69", "#9aa5b1", "#c2410c"
+Points = Sequence[tuple[float, float, str]]
+
+
+def front_plot(
+    study: optuna.Study, found: Sequence[Candidate], finished: Sequence[Finished], metric: str, limit: float | None
+) -> graph.Figure:
+    """Return quality against latency of every student that was trained, the front joined up."""
+    trials = [t for t in study.get_trials(deepcopy=False) if QUALITY in t.user_attrs and TWIN not in t.user_attrs]
+    front = sorted((c for c in found if c.on_front), key=lambda c: c.footprint.latency_ms)
+    on_front = {candidate.trial for candidate in front}
+    rest = [t for t in trials if t.number not in on_front]
+    figure = _figure("latency, ms", metric)
+    _scatter(figure, "stopped early", _of([t for t in rest if t.state == TrialState.PRUNED]), SOFT, "circle-open")
+    _scatter(figure, "over a limit", _of([t for t in rest if t.state == TrialState.COMPLETE and not feasible(t)]), WARM)
+    _scatter(figure, "trained", _of([t for t in rest if feasible(t)]), SOFT)
+    points = [(c.footprint.latency_ms, c.quality, c.student) for c in front]
+    _scatter(figure, "front", points, ACCENT, mode="lines+markers")
+    done = [(each.footprint.latency_ms, each.quality, f"{each.student}<br>whole recipe") for each in finished]
+    _scatter(figure, "finished", done, INK, "star")
+    if limit is not None:
+        figure.add_vline(x=limit, line_dash="dot", line_color=WARM, annotation_text="limit")
+    return figure
+
+
+def _of(trials: Sequence[FrozenTrial]) -> Points:
+    return [
+        (
+            trial.user_attrs[FOOTPRINT]["latency_ms"],
+            trial.user_attrs[QUALITY],
+            f"{trial.user_attrs[STUDENT]}<br>{trial.user_attrs.get(NOTE, f'trial {trial.number}')}",
+        )
+        for trial in trials
+    ]
+
+
+def hypervolume(study: optuna.Study, reference: Sequence[float]) -> list[tuple[float, float]]:
+    """Return minutes of work on the study, of all workers together, and the hypervolume that was reached then.
+
+    Args:
+        study: of two objectives or more.
+        reference: the worst value of each objective that still counts.
+    """
+    with quiet():
+        figure = optuna.visualization.plot_hypervolume_history(study, list(reference))
+    reached = dict(zip(figure.data[0].x, figure.data[0].y, strict=True))
+    seconds, curve = 0.0, []
+    for trial in study.get_trials(deepcopy=False):
+        seconds += trial.user_attrs.get(SECONDS, 0.0)
+        if trial.number in reached:
+            curve.append((seconds / 60, float(reached[trial.number])))
+    return curve
+
+
+def hypervolume_plot(curves: Mapping[str, Sequence[tuple[float, float]]]) -> graph.Figure:
+    """Return the hypervolume over time, a line a method."""
+    figure = _figure("minutes of work", "hypervolume")
+    for (name, points), colour in zip(curves.items(), (ACCENT, SOFT, WARM, INK), strict=False):
+        x, y = zip(*points, strict=True) if points else ((), ())
+        figure.add_trace(graph.Scatter(x=x, y=y, name=name, line={"color": colour, "shape": "hv"}))
+    return figure
+
+
+def importance_plot(importances: Mapping[str, Mapping[str, float]]) -> graph.Figure:
+    """Return how much each dimension decides each objective."""
+    figure = _figure("share of the variance", "")
+    for (objective, shares), colour in zip(importances.items(), (ACCENT, SOFT, WARM, INK), strict=False):
+        names = list(shares)[::-1]
+        figure.add_trace(
+            graph.Bar(y=names, x=[shares[n] for n in names], name=objective, orientation="h", marker_color=colour)
+        )
+    figure.update_layout(barmode="group")
+    return figure
+
+
+def _figure(x: str, y: str) -> graph.Figure:
+    figure = graph.Figure()
+    figure.update_layout(
+        template="plotly_white",
+        xaxis_title=x,
+        yaxis_title=y,
+        margin={"l": 60, "r": 12, "t": 12, "b": 48},
+        legend={"orientation": "h", "y": 1.12},
+        autosize=True,
+        height=400,
+        font={"family": "system-ui, sans-serif", "color": INK},
+    )
+    return figure
+
+
+def _scatter(
+    figure: graph.Figure, name: str, points: Points, colour: str, symbol: str = "circle", mode: str = "markers"
+) -> None:
+    if not points:
+        return
+    x, y, text = zip(*points, strict=True)
+    marker = {"color": colour, "symbol": symbol, "size": 13 if symbol == "star" else 8}
+    hover = "%{text}<br>%{x:.2f} ms, %{y:.4f}<extra>" + name + "</extra>"
+    figure.add_trace(graph.Scatter(x=x, y=y, text=text, name=name, mode=mode, marker=marker, hovertemplate=hover))

@@ -1,0 +1,81 @@
+"""What a search's page says in words and tables, from its record alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.report_tables import Card, Cell, Table
+from students.spec import parse_student
+
+Record = Mapping[str, Any]
+
+
+def headline(record: Record) -> dict[str, str]:
+    """Return what was found, in one line, and how, in another."""
+    best = (record["finished"] or record["front"])[0]
+    share = best["quality"] / record["teacher"]["quality"] if record["teacher"]["quality"] else 0.0
+    costs = best.get("footprint", best)
+    title = (
+        f"{sizes(best['student'])}: {100 * share:.1f} % of the teacher's {record['metric']} at "
+        f"{costs['latency_ms']:.2f} ms and {costs['size_mb']:.1f} MB"
+    )
+    how = "distilled with the whole recipe" if record["finished"] else "after a short distillation, not finished yet"
+    detail = (
+        f"{how.capitalize()}; the best of {record['students_looked_at']} students looked at, of "
+        f"{record['students_in_space']:,} in the space."
+    )
+    return {"title": title, "detail": detail}
+
+
+def cards(record: Record) -> list[Card]:
+    """Return the key figures."""
+    best = (record["finished"] or record["front"])[0]
+    costs, reference = best.get("footprint", best), record["reference"]
+    ratio = reference["latency_ms"] / costs["latency_ms"]
+    return [
+        Card(record["metric"], f"{100 * best['quality']:.1f}", f"teacher {100 * record['teacher']['quality']:.1f}"),
+        Card("latency", f"{costs['latency_ms']:.2f} ms", f"{ratio:.2f} times as fast as {reference['student']}"),
+        Card("file", f"{costs['size_mb']:.1f} MB", "int8 ONNX"),
+        Card("looked at", f"{record['students_looked_at']}", f"of {record['students_in_space']:,} students"),
+    ]
+
+
+def front_table(record: Record) -> Table:
+    """Return the front, the best first."""
+    heads = ["student", record["metric"], "latency, ms", "file, MB"]
+    memory = any(row["memory_mb"] is not None for row in record["front"])
+    rows = [
+        [
+            Cell(sizes(row["student"]), row["student"]),
+            Cell(f"{100 * row['quality']:.2f}"),
+            Cell(f"{row['latency_ms']:.2f}"),
+            Cell(f"{row['size_mb']:.1f}"),
+            *([Cell(f"{row['memory_mb'] or 0:.0f}")] if memory else []),
+        ]
+        for row in record["front"]
+    ]
+    return Table([*heads, *(["memory, MB"] if memory else [])], rows)
+
+
+def finished_table(record: Record) -> Table:
+    """Return the students that were finished, and the hand-made one where it was, too."""
+    rows: Sequence[Mapping[str, Any]] = record["finished"]
+    heads = ["student", record["metric"], "of the teacher's", "in the search", "latency, ms", "file, MB"]
+    return Table(
+        heads,
+        [
+            [
+                Cell(sizes(row["student"]), f"{row['folder']}, {row['form']}"),
+                Cell(f"{100 * row['quality']:.2f}"),
+                Cell(f"{100 * row['quality'] / row['teacher']:.1f} %" if row["teacher"] else ""),
+                Cell("by hand" if row["proxy"] is None else f"{100 * row['proxy']:.2f}"),
+                Cell(f"{row['footprint']['latency_ms']:.2f}"),
+                Cell(f"{row['footprint']['size_mb']:.1f}"),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def sizes(text: str) -> str:
+    """Return a student's name, or its sizes where it has none."""
+    return parse_student(text).sizes if "=" in text else text

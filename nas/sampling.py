@@ -1,0 +1,38 @@
+"""How the next student is chosen, by name."""
+
+from collections.abc import Callable
+
+import optuna
+from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+
+STARTUP = 8
+"""Students chosen at random before TPE learns from them."""
+
+POPULATION = 8
+
+
+def _tpe(seed: int) -> BaseSampler:
+    return TPESampler(seed=seed, n_startup_trials=STARTUP)
+
+
+def _nsga2(seed: int) -> BaseSampler:
+    return NSGAIISampler(seed=seed, population_size=POPULATION)
+
+
+def _random(seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "nsga2": _nsga2, "random": _random}
+
+
+def sampler(name: str, seed: int, study: optuna.Study | None = None) -> BaseSampler:
+    """Return a sampler; one that goes on with a study does not repeat what it drew before.
+
+    Args:
+        name: of `SAMPLERS`.
+        seed: the search's.
+        study: with the trials so far.
+    """
+    done = 0 if study is None else len(study.get_trials(deepcopy=False))
+    return SAMPLERS[name](seed + 1_000_003 * done)

@@ -1,0 +1,140 @@
+"""The space of a teacher's students, and what a user leaves of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nas.dimensions import Dimension, parse_choices
+from nas.search_space import HEADS, FamilySpace, SearchSpace
+from pocketbert.errors import UserError, unknown
+from students.architecture import ATTENTION, FAMILIES, MOBILEBERT, MOST, MOST_OF_BOTTLENECKS, Proportions
+
+FAMILY = "family"
+SEARCHED = (*FAMILIES, MOBILEBERT)
+WIDTHS = 16
+"""A teacher's width is divided into so many steps: those of usual teachers then have several numbers of heads."""
+
+SMALLEST_HEAD = 16
+
+
+def default_space(family: str, teacher: Proportions, layers: int) -> FamilySpace:
+    """Return a family's students up to the size of a teacher.
+
+    Args:
+        family: bert, roberta, electra, distilbert or mobilebert.
+        teacher: its widths.
+        layers: its number of layers.
+    """
+    step = max(1, teacher.hidden // WIDTHS)
+    inner = max(1, teacher.feed_forward // 12)
+    if family == MOBILEBERT:
+        return _mobilebert(teacher, layers)
+    return FamilySpace(
+        family,
+        (
+            Dimension("layers", tuple(range(1, layers + 1))),
+            Dimension("hidden", tuple(range(WIDTHS // 4 * step, teacher.hidden + 1, step))),
+            Dimension(HEADS, tuple(range(1, teacher.heads + 1))),
+            Dimension("feed_forward", tuple(range(inner, teacher.feed_forward + 1, inner))),
+        ),
+        largest_head=teacher.hidden // teacher.heads,
+        smallest_head=min(SMALLEST_HEAD, teacher.hidden // teacher.heads),
+    )
+
+
+def _mobilebert(teacher: Proportions, layers: int) -> FamilySpace:
+    """Return MobileBERTs of the teacher's width, whose state can then be compared with the teacher's."""
+    narrow = max(1, teacher.hidden // 12)
+    return FamilySpace(
+        MOBILEBERT,
+        (
+            Dimension("layers", tuple(range(2, 2 * layers + 1))),
+            Dimension("hidden", (teacher.hidden,)),
+            Dimension("bottleneck", tuple(range(2 * narrow, 6 * narrow + 1, narrow))),
+            Dimension("embedding", (teacher.hidden // 4, teacher.hidden // 3)),
+            Dimension(HEADS, (1, 2, 4, 8)),
+            Dimension("feed_forward", tuple(range(4 * narrow, 16 * narrow + 1, 2 * narrow))),
+            Dimension("feed_forwards", (1, 2, 3, 4)),
+            Dimension("attention", ATTENTION[:2]),
+        ),
+        smallest_head=min(SMALLEST_HEAD, 2 * narrow),
+    )
+
+
+def parse_space(
+    texts: Sequence[str], document: Mapping[str, Any], teacher: Proportions, layers: int, family: str
+) -> SearchSpace:
+    """Return the default space, restricted by what a user wrote.
+
+    Args:
+        texts: "layers=2..4" or "hidden=128,256" from the command line; they win over the document.
+        document: the same from a YAML file, by name.
+        teacher: its widths.
+        layers: its number of layers.
+        family: of the students, unless "family=…" is given.
+
+    Raises:
+        UserError: an unknown dimension (with near matches), a value that is none, or no student left.
+    """
+    given = dict(document) | _assignments(texts)
+    families = parse_choices(FAMILY, given.pop(FAMILY, family))
+    for name in families:
+        if name not in SEARCHED:
+            raise unknown("family of the space", str(name), SEARCHED)
+    spaces = [default_space(str(name), teacher, layers) for name in families]
+    known = list(dict.fromkeys(d.name for space in spaces for d in space.dimensions))
+    for name in given:
+        if name not in known:
+            raise unknown("dimension of the space", name, (*known, FAMILY), f"(family {', '.join(map(str, families))})")
+    return SearchSpace(tuple(_restricted(space, given).without_dead_ends() for space in spaces))
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """Read a space from a YAML file: a mapping of dimensions to values.
+
+    Raises:
+        UserError: it can't be read, or is no mapping.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"{path}: the space can't be read ({' '.join(str(error).split())[:120]}).") from None
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: a space is a mapping, such as layers: [2, 3, 4] on one line and hidden: 96..384/24.")
+    return {str(name): value for name, value in document.items()}
+
+
+def _assignments(texts: Sequence[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts]
+    for text, (name, equals, value) in zip(texts, pairs, strict=True):
+        if not (name.strip() and equals and value.strip()):
+            raise UserError(f"--space {text}: write it as name=values, such as layers=2..4 or hidden=128,256.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _restricted(space: FamilySpace, given: Mapping[str, Any]) -> FamilySpace:
+    dimensions = tuple(
+        Dimension(d.name, _checked(d.name, parse_choices(d.name, given[d.name]))) if d.name in given else d
+        for d in space.dimensions
+    )
+    if HEADS in given:  # who names heads takes those that can't be cut out of the teacher, too
+        return replace(space, dimensions=dimensions, largest_head=None, smallest_head=1)
+    return replace(space, dimensions=dimensions)
+
+
+def _checked(name: str, choices: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    if name == "attention":
+        for choice in choices:
+            if choice not in ATTENTION:
+                raise unknown("student attention", str(choice), ATTENTION)
+        return choices
+    most = (MOST | MOST_OF_BOTTLENECKS)[name]
+    for choice in choices:
+        if not isinstance(choice, int):
+            raise UserError(f"the space's {name}={choice} is no whole number: write {name}=2,3,4 or {name}=2..6.")
+        if not 1 <= choice <= most:
+            raise UserError(f"the space's {name}={choice} must be from 1 to {most:,}.")
+    return choices

@@ -1,0 +1,121 @@
+"""Where a study is kept: a file, or a database that many workers share."""
+
+import socket
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import optuna
+from optuna.storages import (
+    BaseStorage,
+    GrpcStorageProxy,
+    JournalStorage,
+    RDBStorage,
+    RetryHeartbeatStaleTrialCallback,
+)
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from sqlalchemy.exc import SQLAlchemyError
+
+from nas.quiet import quiet
+from pocketbert.errors import UserError
+
+HEARTBEAT = 5
+"""Seconds between two signs of life of a trial."""
+
+GRACE = 30
+"""Seconds without one after which another worker takes a trial up."""
+
+PATIENCE = 8
+"""Seconds that a server may take to answer."""
+
+RETRIES = 3
+JOURNALS = {".journal", ".log"}
+_KINDS = "a file such as study.db or study.journal, sqlite:///FILE, postgresql://USER@HOST/NAME, or grpc://HOST:PORT"
+
+
+def open_storage(text: str) -> BaseStorage:
+    """Open a storage, or make it.
+
+    Args:
+        text: a file (.journal and .log: Optuna's journal; else SQLite), a URL of SQLAlchemy's, or grpc://HOST:PORT of
+            Optuna's proxy. Databases note signs of life, so that a killed worker's trial is taken up again; the journal
+            and the proxy do not, there the same machine's next worker does it.
+
+    Raises:
+        UserError: it can't be reached within ten seconds, or is none of these.
+    """
+    if "://" not in text:
+        return _file(Path(text))
+    if text.startswith("grpc://"):
+        return _proxy(text)
+    return _database(text)
+
+
+def without_password(text: str) -> str:
+    """Return a storage's name as it may be shown."""
+    parts = urlsplit(text)
+    return text if parts.password is None else text.replace(f":{parts.password}@", ":…@")
+
+
+def _file(path: Path) -> BaseStorage:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.suffix not in JOURNALS:
+        return _database(f"sqlite:///{path.absolute()}")
+    try:
+        # Opening with O_EXCL instead of a symbolic link works on every file system.
+        storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    except (OSError, ValueError) as error:
+        raise _unreachable(str(path), error) from None
+    return storage
+
+
+def _database(url: str) -> BaseStorage:
+    options: dict[str, Any] = {"connect_args": {"timeout": PATIENCE}} if url.startswith("sqlite") else {}
+    if url.startswith("postgresql"):
+        _check_port(url, 5432)
+        options = {"connect_args": {"connect_timeout": PATIENCE}, "pool_pre_ping": True}
+    try:
+        with quiet():
+            return RDBStorage(
+                url,
+                engine_kwargs=options,
+                heartbeat_interval=HEARTBEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+            )
+    except ImportError as error:
+        raise UserError(
+            f"--storage {without_password(url)}: its driver is missing ({error}): pip install 'psycopg[binary]' for "
+            "PostgreSQL."
+        ) from None
+    except (SQLAlchemyError, RuntimeError, ValueError) as error:
+        raise _unreachable(url, error) from None
+
+
+def _proxy(url: str) -> BaseStorage:
+    parts = _check_port(url, 13000)
+    try:
+        storage = GrpcStorageProxy(host=parts[0], port=parts[1])
+        storage.wait_server_ready(timeout=PATIENCE)
+    except ImportError:
+        raise UserError(f"--storage {url}: needs the package grpcio: pip install grpcio.") from None
+    except (OSError, RuntimeError, TimeoutError, optuna.exceptions.OptunaError) as error:
+        raise _unreachable(url, error) from None
+    return storage
+
+
+def _check_port(url: str, usual: int) -> tuple[str, int]:
+    """Return host and port, once something answers there: drivers try every address in turn, each for long."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "localhost", parts.port or usual
+        if not host.startswith("/"):
+            socket.create_connection((host, port), timeout=PATIENCE).close()
+    except (OSError, ValueError) as error:
+        raise _unreachable(url, error) from None
+    return host, port
+
+
+def _unreachable(text: str, error: Exception) -> UserError:
+    reason = " ".join(str(error).split("\n")[0].split())[:160] or type(error).__name__
+    return UserError(f"--storage {without_password(text)} can't be opened ({reason}): give {_KINDS}.")

@@ -1,0 +1,123 @@
+"""An Optuna study that belongs to one question, and the loop that works on it."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import optuna
+from optuna.exceptions import DuplicatedStudyError, OptunaError
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from distill.config import differences
+from nas.goals import Goals
+from nas.objective import TWIN, Objective
+from nas.quiet import quiet
+from nas.sampling import sampler
+from nas.search_space import SearchSpace
+from nas.workers import is_mine, take_up
+from pocketbert.errors import UserError
+
+SETTINGS = "settings"
+TWINS_IN_A_ROW = 5
+"""After so many students that were looked at before, one is chosen at random."""
+
+Ended = Callable[[optuna.Study, FrozenTrial], None]
+
+
+def open_study(storage: BaseStorage, name: str, goals: Goals, settings: Mapping[str, Any]) -> optuna.Study:
+    """Make a study, or go on with one.
+
+    Args:
+        storage: open.
+        name: of the study in the storage.
+        goals: give the directions.
+        settings: everything that decides what a trial's numbers mean.
+
+    Raises:
+        UserError: it is there and has other settings (naming them).
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        study = optuna.create_study(storage=storage, study_name=name, directions=goals.directions)
+        study.set_user_attr(SETTINGS, dict(settings))
+        with quiet():
+            study.set_metric_names(list(goals.objectives))
+    except DuplicatedStudyError:
+        study = optuna.load_study(storage=storage, study_name=name)
+    before = _settings(study)
+    if before is None:
+        raise UserError(f"the storage has a study '{name}' that this command did not make: give another --name.")
+    differing = differences(before, dict(settings))
+    if differing:
+        raise UserError(
+            f"the study '{name}' is of another search ({'; '.join(differing[:3])}): give another --name or --out."
+        )
+    return study
+
+
+def _settings(study: optuna.Study) -> dict[str, Any] | None:
+    """Return a study's settings; whoever has just made it may still be writing them."""
+    for _ in range(20):
+        found: dict[str, Any] | None = study.user_attrs.get(SETTINGS)
+        if found is not None:
+            return found
+        time.sleep(0.1)
+    return None
+
+
+def looked_at(study: optuna.Study) -> list[FrozenTrial]:
+    """Return the trials that are finished, one a student."""
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    return [trial for trial in finished if TWIN not in trial.user_attrs]
+
+
+def search(
+    study: optuna.Study,
+    objective: Objective,
+    space: SearchSpace,
+    method: str,
+    seed: int,
+    *,
+    trials: int,
+    seconds: float,
+    ended: Ended,
+) -> None:
+    """Work on a study until it has so many students, or the time is over, or no student is left.
+
+    Args:
+        study: that other workers may work on, too.
+        objective: of a trial.
+        space: of the students.
+        method: of `nas.sampling`.
+        seed: of the choices.
+        trials: students in all.
+        seconds: that this worker works; the last trial is not cut short.
+        ended: called after each trial.
+    """
+    begin, count, twins = time.monotonic(), space.count(), 0
+    while (done := len(looked_at(study))) < min(trials, count) and time.monotonic() - begin < seconds:
+        take_up(study)
+        stuck = method != "random" and twins >= TWINS_IN_A_ROW
+        study.sampler = sampler("random" if stuck else method, seed, study)
+        _one(study, objective, ended)
+        twins = 0 if len(looked_at(study)) > done else twins + 1
+
+
+def _one(study: optuna.Study, objective: Objective, ended: Ended) -> None:
+    with quiet():
+        try:
+            # Through optimize, since only there a trial gives signs of life.
+            study.optimize(objective, n_trials=1, catch=(UserError,), callbacks=[ended])
+        except KeyboardInterrupt:
+            _queue_interrupted(study)
+            raise
+        except OptunaError as error:
+            raise UserError(f"the storage no longer answers ({' '.join(str(error).split())[:120]}).") from None
+
+
+def _queue_interrupted(study: optuna.Study) -> None:
+    """Queue again the trial that this process was at."""
+    failed = [t for t in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)) if is_mine(t)]
+    if failed:
+        study.enqueue_trial(failed[-1].params)

@@ -1,0 +1,30 @@
+import pytest
+
+from nas.footprint import Reference, Setting, measured_footprint
+from students.export import export_int8
+from tests.conftest import tiny_bert
+
+SETTING = Setting(length=8, rounds=2)
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory):
+    path = tmp_path_factory.mktemp("reference") / "reference.onnx"
+    export_int8(tiny_bert(), path)
+    return Reference.measured(path, SETTING)
+
+
+def test_a_deeper_and_wider_student_costs_more(reference, bert):
+    small = measured_footprint(bert(layers=1, hidden=32), reference, SETTING, memory=True)
+    large = measured_footprint(bert(layers=8, hidden=256), reference, SETTING)
+    assert large.latency_ms > 2 * small.latency_ms
+    assert large.size_mb > 2 * small.size_mb
+    assert small.memory_mb > 0
+    assert large.memory_mb is None
+
+
+def test_a_device_that_is_not_here_is_asked_instead(reference, bert):
+    model = bert(layers=1)
+    footprint = measured_footprint(model, reference, SETTING, predicted_ms=lambda: 12.5)
+    assert footprint.latency_ms == 12.5
+    assert footprint.size_mb == pytest.approx(measured_footprint(model, reference, SETTING).size_mb)

@@ -1,0 +1,180 @@
+"""The whole command at smoke size, with a small teacher and data made here."""
+
+import contextlib
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from rich.console import Console
+
+from nas import search
+from nas.objective import FOOTPRINT, STUDENT, TWIN
+from nas.study import looked_at
+from pocketbert import command
+from students.spec import parse_student_or_folder
+from tests.distill.command import Result, environment
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+ROOT = Path(__file__).parents[2]
+SMALL = ["layers=1..3", "hidden=8..16/4", "heads=2,4", "feed_forward=16,32"]
+
+
+def _arguments(files, out, *options):
+    return [
+        "--teacher", str(files / "teacher"), "--data", str(files / "labels"), "--compared-with",
+        "layers=2,hidden=16,heads=2,feed_forward=32", "--out", str(out), "--proxy-steps", "4", "--length", "8",
+        "--teacher-set", "max_steps=30", "--teacher-set", "learning_rate=1e-3", "--set", "training.max_steps=4",
+        "--max-latency-ms", "100", "--minutes", "2",
+        *(word for text in SMALL for word in ("--space", text)), *options,
+    ]  # fmt: skip
+
+
+def _search(*arguments):
+    """Run the command in this process, as `python -m nas.search` would."""
+    output, errors, code = io.StringIO(), io.StringIO(), 0
+    console, argv = search.console, sys.argv
+    search.console, sys.argv = Console(file=output, width=200), ["nas.search", *arguments]
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            command.run(search.app, "python -m nas.search")
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    finally:
+        search.console, sys.argv = console, argv
+    return Result(code, output.getvalue(), errors.getvalue())
+
+
+def _study(out, name="search"):
+    return optuna.load_study(study_name=name, storage=f"sqlite:///{out / 'study.db'}")
+
+
+@pytest.fixture(scope="module")
+def finished(files, tmp_path_factory):
+    out = tmp_path_factory.mktemp("searches") / "first"
+    result = _search(*_arguments(files, out, "--trials", "8", "--finish", "1", "--compare"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    return out, result
+
+
+def test_a_search_ends_with_a_front_a_finished_student_and_a_report(finished):
+    out, result = finished
+    record = json.loads((out / "search.json").read_text())
+    assert record["students_looked_at"] == 8
+    assert record["front"]
+    assert [row["proxy"] is None for row in record["finished"]] == [False, True]
+    for row in record["finished"]:
+        folder = Path(row["folder"])
+        assert (folder / "student" / f"model-{row['form']}.onnx").stat().st_size == row["footprint"]["size_mb"] * 1e6
+        assert json.loads((folder / "run.json").read_text())["command"].startswith("python -m distill.run")
+    page = (out / "report.html").read_text()
+    assert record["front"][0]["student"] in page
+    assert "Finished with the whole recipe" in page
+    assert "report:" in result.stdout
+
+
+def test_the_best_is_a_student_that_distil_understands(finished):
+    out, _ = finished
+    best = json.loads((out / "best.json").read_text())
+    spec = parse_student_or_folder(str(out / "best.json"))
+    assert spec.name == best["student"]
+    record = json.loads((out / "search.json").read_text())
+    assert record["finished"][0]["student"] == best["student"]
+    assert best["quality"] == max(row["quality"] for row in record["front"])
+
+
+def test_the_same_command_goes_on_and_trains_nobody_twice(files, finished):
+    out, _ = finished
+    before = {trial.user_attrs[STUDENT] for trial in looked_at(_study(out))}
+    result = _search(*_arguments(files, out, "--trials", "10", "--finish", "0"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "has 8 already" in result.stdout
+    after = [trial.user_attrs[STUDENT] for trial in looked_at(_study(out))]
+    assert len(after) == len(set(after)) == 10
+    assert before <= set(after)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--data", "DATA/values"], "the content of data changed|is of another search|other settings"),
+        (["--space", "layers=1"], "is of another search (space"),
+        (["--proxy-steps", "5"], "proxy.steps: 4 there, 5 here"),
+        (["--max-latency-ms", "50"], "goals.max_latency_ms: 100.0 there, 50.0 here"),
+    ],
+)
+def test_a_study_of_another_question_is_refused(files, finished, options, said):
+    options = [option.replace("DATA", str(files)) for option in options]
+    result = _search(*_arguments(files, finished[0], *options))
+    assert result.returncode == 2
+    assert any(part in result.stderr for part in said.split("|")), result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--space", "layer=2"], "did you mean layers"),
+        (["--method", "tp"], "did you mean tpe"),
+        (["--objective", "speed"], "--objectives"),
+        (["--max-latency-ms", "0"], "max-latency-ms"),
+        (["--trials", "0"], "--trials 0"),
+        (["--minutes", "nan"], "--minutes nan"),
+        (["--finish", "-1"], "--finish -1"),
+        (["--rungs", "0"], "rungs"),
+        (["--space-file", "none.yaml"], "none.yaml"),
+        (["--device", "none.json"], "none.json"),
+        (["--storage", "postgresql://127.0.0.1:9/none"], "can't be opened"),
+        (["--compared-with", "tny"], "did you mean tiny"),
+        (["--data", "nowhere"], "nowhere"),
+    ],
+)
+def test_a_mistake_is_one_line_before_any_long_work(files, tmp_path, options, said):
+    result = _search(*_arguments(files, tmp_path / "out", *options))
+    assert result.returncode == 2, result.stdout
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    assert not (tmp_path / "out" / "search" / "teacher").exists()
+
+
+def test_limits_that_no_student_keeps_say_which_and_by_how_much(files, tmp_path):
+    result = _search(*_arguments(files, tmp_path / "out", "--max-size-mb", "0.001", "--trials", "3"))
+    assert result.returncode == 2
+    assert "size rules out 3 of them" in result.stderr
+    assert all(FOOTPRINT in trial.user_attrs for trial in looked_at(_study(tmp_path / "out")))
+
+
+def test_a_killed_worker_loses_no_student_and_counts_none_twice(files, tmp_path):
+    out = tmp_path / "out"
+    words = [sys.executable, "-m", "nas.search", *_arguments(files, out, "--trials", "6", "--finish", "0")]
+    with subprocess.Popen(
+        words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
+    ) as first:
+        for _ in range(600):
+            if (out / "study.db").exists() and _running(out):
+                break
+            time.sleep(0.1)
+        os.kill(first.pid, signal.SIGKILL)
+    killed = [trial for trial in _study(out).trials if trial.state.name == "RUNNING"]
+    result = _search(*_arguments(files, out, "--trials", "6", "--finish", "0"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    trials = _study(out).trials
+    students = [trial.user_attrs[STUDENT] for trial in looked_at(_study(out))]
+    assert len(students) == len(set(students)) == 6
+    assert not [trial for trial in trials if trial.state.name == "RUNNING"]
+    for trial in killed:
+        if STUDENT in trial.user_attrs:
+            assert trial.user_attrs[STUDENT] in students
+    assert all(TWIN not in trial.user_attrs for trial in looked_at(_study(out)))
+
+
+def _running(out):
+    with contextlib.suppress(Exception):  # the study may be half made
+        return any(STUDENT in t.user_attrs and t.state.name == "RUNNING" for t in _study(out).trials)
+    return False

@@ -1,0 +1,74 @@
+import pytest
+
+from nas.spaces import parse_space, read_document
+from pocketbert.errors import UserError
+from students.architecture import Proportions
+
+MINILM = Proportions(384, 12, 1536)
+
+
+def _parse(*texts, document=None, family="bert"):
+    return parse_space(texts, document or {}, MINILM, 6, family)
+
+
+def test_the_default_stays_within_the_teacher_so_that_students_can_be_cut_out_of_it():
+    students = list(_parse().students())
+    assert max(s.layers for s in students) == 6
+    assert max(s.hidden for s in students) == 384
+    assert max(s.feed_forward for s in students) == 1536
+    assert all(16 <= s.hidden // s.heads <= 32 and s.heads <= 12 for s in students)
+    assert any((s.layers, s.hidden, s.heads) == (4, 312, 12) for s in students)  # of the sizes of tiny
+
+
+@pytest.mark.parametrize("teacher", [Proportions(32, 4, 64), Proportions(768, 12, 3072), Proportions(1024, 16, 4096)])
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra", "distilbert", "mobilebert"])
+def test_every_family_has_students_of_every_teacher(teacher, family):
+    assert parse_space((), {}, teacher, 4, family).count() > 10
+
+
+def test_the_command_line_restricts_and_wins_over_the_file():
+    space = _parse("layers=2..3", document={"layers": [1], "hidden": "96,192"})
+    assert {(s.layers, s.hidden) for s in space.students()} == {(2, 96), (2, 192), (3, 96), (3, 192)}
+
+
+def test_heads_given_by_name_need_not_fit_the_teacher():
+    assert {s.heads for s in _parse("hidden=128", "heads=1,2").students()} == {1, 2}
+
+
+def test_several_families_share_what_both_have():
+    space = _parse("family=bert,mobilebert", "layers=2", "bottleneck=96")
+    assert [each.family for each in space.families] == ["bert", "mobilebert"]
+    assert {s.bottleneck for s in space.students()} == {0, 96}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("layer=2", "did you mean layers"),
+        ("bottleneck=96", "unknown dimension of the space 'bottleneck'"),
+        ("family=brt", "did you mean bert"),
+        ("layers=0", "from 1 to 256"),
+        ("hidden=big", "no whole number"),
+        ("layers", "write it as name=values"),
+        ("layers=", "write it as name=values"),
+        ("hidden=97", "divides any of hidden=97"),
+    ],
+)
+def test_mistakes_are_named(text, said):
+    with pytest.raises(UserError, match=said):
+        _parse(text)
+
+
+def test_an_unknown_attention_has_near_matches():
+    with pytest.raises(UserError, match="did you mean narrow"):
+        _parse("attention=narow", family="mobilebert")
+
+
+def test_a_file_is_a_mapping(tmp_path):
+    file = tmp_path / "space.yaml"
+    file.write_text("layers: 2..3\nhidden: [96, 192]\n")
+    assert read_document(file) == {"layers": "2..3", "hidden": [96, 192]}
+    for text in ("- 1\n", "a: [\n"):
+        file.write_text(text)
+        with pytest.raises(UserError, match="space"):
+            read_document(file)

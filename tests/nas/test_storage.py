@@ -1,0 +1,51 @@
+import socket
+import time
+
+import pytest
+from optuna.storages import JournalStorage, RDBStorage
+
+from nas.storage import open_storage, without_password
+from pocketbert.errors import UserError
+
+
+def test_files_are_databases_or_journals(tmp_path):
+    assert isinstance(open_storage(str(tmp_path / "new" / "study.db")), RDBStorage)
+    assert isinstance(open_storage(f"sqlite:///{tmp_path}/other.db"), RDBStorage)
+    assert isinstance(open_storage(str(tmp_path / "study.journal")), JournalStorage)
+
+
+def _free_port():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+@pytest.mark.parametrize("kind", ["postgresql://someone:secret@127.0.0.1:{}/studies", "grpc://127.0.0.1:{}"])
+def test_a_server_that_is_not_there_is_said_within_ten_seconds_and_without_its_password(kind):
+    begin = time.monotonic()
+    with pytest.raises(UserError, match="can't be opened") as raised:
+        open_storage(kind.format(_free_port()))
+    assert time.monotonic() - begin < 10
+    assert "secret" not in str(raised.value)
+
+
+def test_a_server_that_says_nothing_is_given_up_within_ten_seconds():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        begin = time.monotonic()
+        with pytest.raises(UserError, match="can't be opened"):
+            open_storage(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/studies")
+        assert time.monotonic() - begin < 10
+
+
+def test_what_is_no_storage_is_refused(tmp_path):
+    (tmp_path / "text.db").write_text("no database, but a text that is long enough to be looked at\n" * 9)
+    for text in (str(tmp_path / "text.db"), "nonsense://x", f"sqlite:///{tmp_path}/none/x.db"):
+        with pytest.raises(UserError, match="can't be opened"):
+            open_storage(text)
+
+
+def test_a_password_is_not_shown():
+    assert without_password("postgresql://a:b@host/name") == "postgresql://a:…@host/name"
+    assert without_password("postgresql://a@host/name") == "postgresql://a@host/name"
