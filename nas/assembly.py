@@ -19,11 +19,10 @@ from nas.finishing import finish
 from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, candidates, chosen
 from nas.goals import UNITS
-from nas.halving import rungs
 from nas.objective import Objective
 from nas.preparation import Question, ready, understand
-from nas.proxy import Proxy
 from nas.report import write_report
+from nas.scoring import Scale, Scorer
 from nas.settings import Request, study_settings
 from nas.storage import open_storage, without_password
 from nas.study import Ended, looked_at, open_study, search
@@ -50,17 +49,17 @@ def carry_out(request: Request, console: Console) -> Path:
     settings = study_settings(request, question.goals, question.space, question.run.inputs)
     study = open_study(storage, request.name, question.goals, settings)
     _announce(request, question, study, without_password(place), console)
-    proxy = ready(request, question, console)
-    _search(request, question, proxy, study, console)
+    scorer = ready(request, question, console)
+    _search(request, question, scorer, study, console)
     found = candidates(study, question.goals)
     if not found:
         raise UserError(_why_none(study, question))
-    _write_best(request, question, proxy, found)
+    _write_best(request, question, scorer, found)
     best: list[tuple[str, Candidate | None]] = [(each.student, each) for each in chosen(found, request.finish)]
     if best and request.compare:
         best.append((request.config.student, None))
     finished = finish(best, request.finishing, request.out, question.reference, request.setting, console)
-    report = write_report(request, question, proxy, study, found, finished)
+    report = write_report(request, question, scorer, study, found, finished)
     console.print(f"report: {report}")
     return report
 
@@ -78,9 +77,16 @@ def _announce(request: Request, question: Question, study: optuna.Study, place: 
     known = len(looked_at(study))
     console.print(
         f"search: {request.method}, up to {request.trials} students or {request.minutes:g} minutes, "
-        f"{request.proxy.steps} steps each; study '{study.study_name}' in {place}"
+        f"{_how(request)}; study '{study.study_name}' in {place}"
         f"{f' has {known} already' if known else ''}"
     )
+
+
+def _how(request: Request) -> str:
+    proxy = request.proxy
+    if proxy.strategy == "supernet":
+        return f"slices of one student that is trained for {proxy.supernet_steps} steps"
+    return f"{proxy.steps} steps each"
 
 
 def _limits(question: Question) -> str:
@@ -122,7 +128,7 @@ def _why_none(study: optuna.Study, question: Question) -> str:
     )
 
 
-def _search(request: Request, question: Question, proxy: Proxy, study: optuna.Study, console: Console) -> None:
+def _search(request: Request, question: Question, scorer: Scorer, study: optuna.Study, console: Console) -> None:
     def weigh(spec: StudentSpec, model: PreTrainedModel) -> Footprint:
         device = question.device
         predicted = None if device is None else lambda: device.predict(spec)
@@ -130,10 +136,7 @@ def _search(request: Request, question: Question, proxy: Proxy, study: optuna.St
             model, question.reference, request.setting, memory=question.goals.needs_memory, predicted_ms=predicted
         )
 
-    steps = rungs(request.proxy.steps, request.proxy.rungs)
-    objective = Objective(
-        study, question.space, question.goals, proxy, weigh, proxy.teacher, steps, request.proxy.share
-    )
+    objective = Objective(study, question.space, question.goals, scorer, weigh, scorer.teacher, request.proxy.share)
     with _bar(request, study, question, console) as ended:
         search(
             study,
@@ -179,13 +182,13 @@ def _told(best: list[Candidate]) -> str:
     return f"best {best[0].quality:.4f} at {best[0].footprint.latency_ms:.2f}{UNITS['latency']}"
 
 
-def _write_best(request: Request, question: Question, proxy: Proxy, found: list[Candidate]) -> None:
+def _write_best(request: Request, question: Question, scale: Scale, found: list[Candidate]) -> None:
     best = found[0]
     document: dict[str, Any] = {
         **best.document(),
         "metric": question.run.task.metric,
         "teacher": request.config.teacher,
-        "teacher_quality": proxy.teacher,
+        "teacher_quality": scale.teacher,
         "limits": question.goals.model_dump(mode="json"),
         "latency_at": asdict(request.setting),
         "device": question.device.device if question.device else "measured here",

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 from nas.footprint import Footprint
 from nas.goals import UNITS, Goals
 from nas.halving import goes_on
-from nas.proxy import Proxy
+from nas.scoring import Scorer
 from nas.search_space import SearchSpace
 from nas.workers import sign
 from students.spec import StudentSpec
@@ -28,10 +28,9 @@ class Objective:
         study: of all trials.
         space: gives each trial its student.
         goals: objectives and limits.
-        proxy: scores students.
+        scorer: scores students.
         weigh: returns a student's costs.
         teacher: the teacher's metric.
-        rungs: steps after which students are compared; the last is the last step.
         share: of the students at a rung that go on.
     """
 
@@ -40,14 +39,13 @@ class Objective:
         study: optuna.Study,
         space: SearchSpace,
         goals: Goals,
-        proxy: Proxy,
+        scorer: Scorer,
         weigh: Callable[[StudentSpec, PreTrainedModel], Footprint],
         teacher: float,
-        rungs: tuple[int, ...],
         share: float,
     ) -> None:
-        self._study, self._space, self._goals, self._proxy = study, space, goals, proxy
-        self._weigh, self._teacher, self._rungs, self._share = weigh, teacher, rungs, share
+        self._study, self._space, self._goals, self._scorer = study, space, goals, scorer
+        self._weigh, self._teacher, self._share = weigh, teacher, share
 
     def __call__(self, trial: Trial) -> tuple[float, ...]:
         """Return the objectives' values of a trial's student.
@@ -90,7 +88,7 @@ class Objective:
         return tuple(twin.values)
 
     def _measured(self, trial: Trial, spec: StudentSpec) -> tuple[float, ...]:
-        model = self._proxy.build(spec)
+        model = self._scorer.build(spec)
         footprint = self._weigh(spec, model)
         trial.set_user_attr(FOOTPRINT, asdict(footprint))
         violations = self._goals.violations(footprint)
@@ -99,16 +97,16 @@ class Objective:
         over = [name for name, violation in violations.items() if violation > 0]
         if over:
             raise _ended(trial, f"over the limit: {', '.join(_told(name, footprint) for name in over)}")
-        self._proxy.start(model)
+        self._scorer.start(spec, model)
         stopped: list[int] = []
 
         def watch(steps: int, quality: float) -> bool:
             going = self._goes_on(trial, footprint, steps, quality)
-            if not going and steps < self._rungs[-1]:
+            if not going and steps < self._scorer.last:
                 stopped.append(steps)
             return going
 
-        quality = self._proxy.train(model, self._rungs, watch)
+        quality = self._scorer.train(model, watch)
         trial.set_user_attr(QUALITY, quality)
         if stopped:
             raise _ended(trial, f"behind after {stopped[0]} steps")

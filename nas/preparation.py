@@ -13,11 +13,13 @@ from distill.recipes import RECIPES
 from distill.recipes.schema import Stage
 from nas.footprint import Reference
 from nas.goals import Goals
+from nas.halving import rungs
 from nas.latency_model import LatencyModel
 from nas.proxy import Proxy
 from nas.search_space import SearchSpace
 from nas.settings import Request
 from nas.spaces import parse_space
+from nas.supernet import Supernet
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 from students.building import build_student, proportions
@@ -59,6 +61,8 @@ def understand(request: Request) -> Question:
     request.out.mkdir(parents=True, exist_ok=True)
     with FileLock(request.out / LOCK):
         reference = _reference(request, run)
+    if request.proxy.strategy == "supernet":
+        space.largest()  # or it is refused
     goals = request.goals
     if all(limit is None for name, limit in goals if name != "objectives"):
         limit = reference.latency_ms if device is None else device.predict(_hand_made(request, run))
@@ -66,7 +70,7 @@ def understand(request: Request) -> Question:
     return Question(run, space, reference, device, goals)
 
 
-def ready(request: Request, question: Question, console: Console) -> Proxy:
+def ready(request: Request, question: Question, console: Console) -> Proxy | Supernet:
     """Make the teachers ready and let them answer, or wait for another worker of the folder, and find what it made.
 
     Raises:
@@ -80,7 +84,7 @@ def ready(request: Request, question: Question, console: Console) -> Proxy:
             console.print(note)
         for text in preparation.warnings(run):
             console.print(f"warning: {text}")
-        return _proxy(request, run)
+        return _scorer(request, question)
 
 
 def _space(request: Request, run: Run) -> SearchSpace:
@@ -94,15 +98,20 @@ def _space(request: Request, run: Run) -> SearchSpace:
     return parse_space(request.space_texts, request.space_document, sizes, config.num_hidden_layers, config.model_type)
 
 
-def _proxy(request: Request, run: Run) -> Proxy:
-    """Return the scorer, with as many rows as its steps can read once."""
-    stage = RECIPES["logits"].stages[0]
-    training = stage.training.model_copy(update={"max_steps": request.proxy.steps})
+def _scorer(request: Request, question: Question) -> Proxy | Supernet:
+    """Return what scores students, with as many rows as its steps can read once."""
+    run, settings = question.run, request.proxy
+    supernet = settings.strategy == "supernet"
+    stage, steps = RECIPES["logits"].stages[0], settings.supernet_steps if supernet else settings.steps
+    training = stage.training.model_copy(update={"max_steps": steps})
     rows = student_rows(run)
-    wanted = request.proxy.steps * training.batch_size
+    wanted = steps * training.batch_size
     chosen = np.sort(np.random.default_rng(request.config.seed).permutation(len(rows))[:wanted]).tolist()
-    answered = pipeline.answered(run, rows, run.folder / "proxy-logits.safetensors", chosen)
-    return Proxy(run, answered, Stage(name="proxy", objectives=stage.objectives, training=training))
+    answered = pipeline.answered(run, rows, run.folder / f"{settings.strategy}-logits.safetensors", chosen)
+    own = Stage(name=settings.strategy, objectives=stage.objectives, training=training)
+    if supernet:
+        return Supernet(run, question.space, answered, own, run.folder / "supernet")
+    return Proxy(run, answered, own, rungs(settings.steps, settings.rungs))
 
 
 def _hand_made(request: Request, run: Run) -> StudentSpec:

@@ -15,10 +15,10 @@ from nas.finishing import Finished
 from nas.front import Candidate
 from nas.objective import FOOTPRINT, TWIN
 from nas.preparation import Question
-from nas.proxy import Proxy
 from nas.quiet import quiet
 from nas.report_plots import front_plot, hypervolume, hypervolume_plot, importance_plot
 from nas.report_tables import cards, finished_table, front_table, headline
+from nas.scoring import Scale
 from nas.search_space import CONDITIONAL
 from nas.settings import Request
 from nas.study import looked_at
@@ -32,7 +32,7 @@ SHOWN = {"displayModeBar": False, "responsive": True}
 def write_report(
     request: Request,
     question: Question,
-    proxy: Proxy,
+    scale: Scale,
     study: optuna.Study,
     found: Sequence[Candidate],
     finished: Sequence[Finished],
@@ -43,17 +43,17 @@ def write_report(
     Args:
         request: what was asked for.
         question: what the search was about.
-        proxy: what scored the students.
+        scale: what the students were measured on.
         study: of the trials.
         found: the students within the limits, the best first.
         finished: those distilled with the whole recipe.
         baselines: studies of other methods, to compare the hypervolume with.
     """
-    record = _record(request, question, proxy, study, found, finished)
+    record = _record(request, question, scale, study, found, finished)
     write_json(request.out / RECORD, record)
     curves = {}
     if len(question.goals.objectives) > 1:
-        worst = reference_point(question, proxy, [study, *(baselines or {}).values()])
+        worst = reference_point(question, scale, [study, *(baselines or {}).values()])
         curves = {name: hypervolume(each, worst) for name, each in {request.method: study, **(baselines or {})}.items()}
     figures = {
         "front": front_plot(study, found, finished, question.run.task.metric, question.goals.max_latency_ms),
@@ -77,7 +77,7 @@ def write_report(
     return path
 
 
-def reference_point(question: Question, proxy: Proxy, studies: Sequence[optuna.Study]) -> list[float]:
+def reference_point(question: Question, scale: Scale, studies: Sequence[optuna.Study]) -> list[float]:
     """Return the worst value of each objective that counts in the hypervolume: a constant answer's, and the limits.
 
     Where there is no limit it is the largest cost that was met.
@@ -89,7 +89,7 @@ def reference_point(question: Question, proxy: Proxy, studies: Sequence[optuna.S
         return max((t.user_attrs[FOOTPRINT][name] or 0.0 for t in trials), default=1.0)
 
     worst = {
-        "quality": proxy.floor,
+        "quality": scale.floor,
         "latency": goals.max_latency_ms or largest("latency_ms"),
         "size": goals.max_size_mb or largest("size_mb"),
         "memory": goals.max_memory_mb or largest("memory_mb"),
@@ -119,7 +119,7 @@ def _value(number: int, trial: FrozenTrial) -> float:
 def _record(
     request: Request,
     question: Question,
-    proxy: Proxy,
+    scale: Scale,
     study: optuna.Study,
     found: Sequence[Candidate],
     finished: Sequence[Finished],
@@ -128,7 +128,7 @@ def _record(
     return {
         "data": question.run.task.name,
         "metric": question.run.task.metric,
-        "teacher": {"name": request.config.teacher, "quality": proxy.teacher},
+        "teacher": {"name": request.config.teacher, "quality": scale.teacher},
         "space": question.space.document(),
         "students_in_space": question.space.count(),
         "students_looked_at": len(trials),

@@ -11,6 +11,7 @@ from pocketbert import command
 from pocketbert.errors import UserError, unknown
 
 METHODS = ("tpe", "nsga2", "random")
+STRATEGIES = ("proxy", "supernet")
 console = Console(soft_wrap=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -48,6 +49,10 @@ def search(
     teacher_settings: Annotated[
         list[str] | None, _text("Set a field of the teacher's fine-tuning.", "--teacher-set")
     ] = None,
+    strategy: Annotated[
+        str, _text("proxy: distil each student a little; supernet: score slices of one student, trained first.")
+    ] = "proxy",
+    supernet_steps: Annotated[int, _text("Of that student's training.")] = 400,
     proxy_steps: Annotated[int, _text("Steps of a student's short distillation.")] = 60,
     rungs: Annotated[int, _text("How often students are compared on the way; 1 stops none early.")] = 2,
     share: Annotated[float, _text("Share of the students at a rung that go on.")] = 0.5,
@@ -77,6 +82,8 @@ def search(
     check_recipe(recipe)
     if method not in METHODS:
         raise unknown("method", method, METHODS)
+    if strategy not in STRATEGIES:
+        raise unknown("strategy", strategy, STRATEGIES)
     _check_numbers(trials=trials, minutes=minutes, length=length, batch=batch, threads=threads, seeds=seeds)
     if finish < 0:
         raise UserError(f"--finish {finish}: it must be 0 or more.")
@@ -99,7 +106,10 @@ def search(
                 "objectives": tuple(dict.fromkeys(objective or ())) or None, "max_latency_ms": max_latency_ms,
                 "max_size_mb": max_size_mb, "max_memory_mb": max_memory_mb, "min_retention": min_retention,
             },
-            proxy={"steps": proxy_steps, "rungs": rungs, "share": share},
+            proxy={
+                "steps": proxy_steps, "rungs": rungs, "share": share, "strategy": strategy,
+                "supernet_steps": supernet_steps,
+            },
             setting={"length": length, "batch": batch, "threads": threads},
             device=device, method=method, trials=trials, minutes=minutes, storage=storage, name=name, out=out,
             finish=finish, compare=compare,

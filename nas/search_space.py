@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from nas.dimensions import Dimension, Value
 from pocketbert.errors import UserError
-from students.architecture import StudentSpec
+from students.architecture import FAMILIES, StudentSpec
 
 Point = dict[str, Value]
 HEADS = "heads"
@@ -71,6 +71,11 @@ class FamilySpace:
     @property
     def _width_name(self) -> str:
         return "bottleneck" if any(d.name == "bottleneck" for d in self.dimensions) else "hidden"
+
+    @property
+    def widths(self) -> tuple[Value, ...]:
+        """The widths that heads divide."""
+        return self._named(self._width_name).choices
 
     def _named(self, name: str) -> Dimension:
         return next(d for d in self.dimensions if d.name == name)
@@ -135,6 +140,38 @@ class SearchSpace:
     def count(self) -> int:
         """Return the number of students."""
         return sum(space.count() for space in self.families)
+
+    def largest(self) -> StudentSpec:
+        """Return the student that holds all others, as large in everything as any of them.
+
+        Raises:
+            UserError: there is none: several families, or heads whose number times size is not the width.
+        """
+        space = self._only()
+        heads = max(point[HEADS] for point in space.points())
+        size = max(int(point["hidden"]) // int(point[HEADS]) for point in space.points())
+        sizes = {d.name: max(d.choices) for d in space.dimensions}
+        if int(heads) * size != sizes["hidden"]:
+            raise UserError(
+                f"--strategy supernet: the widest student has hidden={sizes['hidden']}, and the space's heads (up to "
+                f"{heads}, of up to {size} values) do not make it up: restrict heads, or leave hidden up to the "
+                "teacher's."
+            )
+        return student(space.family, sizes | {HEADS: heads})
+
+    def smallest(self) -> StudentSpec:
+        """Return the student that is smallest in everything but perhaps its number of heads."""
+        space = self._only()
+        sizes = {d.name: min(space.choices(d, {"hidden": min(space.widths)})) for d in space.dimensions}
+        return student(space.family, sizes)
+
+    def _only(self) -> FamilySpace:
+        if len(self.families) > 1 or self.families[0].family not in FAMILIES:
+            raise UserError(
+                "--strategy supernet: slices are of one family, bert, roberta, electra or distilbert: say which with "
+                "--space family=…, or take --strategy proxy."
+            )
+        return self.families[0]
 
     def describe(self) -> list[str]:
         """Return a line for each family: what varies, and how many students that makes."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -21,11 +21,15 @@ class ProxySettings(Document):
         steps: of a candidate's distillation.
         rungs: how often candidates are compared on the way; 1 stops none early.
         share: of the candidates at a rung that go on.
+        strategy: "proxy": each is distilled; "supernet": each is a slice of one student that is trained first.
+        supernet_steps: of that one's training.
     """
 
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 60
     rungs: Annotated[int, Field(ge=1, le=20)] = 2
     share: Annotated[float, Field(gt=0, le=1)] = 0.5
+    strategy: Literal["proxy", "supernet"] = "proxy"
+    supernet_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 400
 
 
 @dataclass(frozen=True)

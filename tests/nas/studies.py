@@ -15,19 +15,21 @@ TEACHER = Proportions(384, 12, 1536)
 class KnownProxy:
     """Scores a student by its depth, without training anything."""
 
-    def __init__(self):
-        self.trained = []
+    teacher = 0.4
+
+    def __init__(self, rungs=(5, 10)):
+        self.trained, self.rungs, self.last = [], rungs, rungs[-1]
 
     def build(self, spec):
         return spec
 
-    def start(self, model):
+    def start(self, spec, model):
         pass
 
-    def train(self, model, rungs, watch):
+    def train(self, model, watch):
         self.trained.append(model.name)
-        for steps in rungs:
-            quality = model.layers / 10 * steps / rungs[-1]
+        for steps in self.rungs:
+            quality = model.layers / 10 * steps / self.last
             if not watch(steps, quality):
                 break
         return quality
@@ -41,9 +43,9 @@ def small_space(*texts) -> SearchSpace:
     return parse_space(texts or ("layers=1..4", "hidden=96,192", "heads=6", "feed_forward=256"), {}, TEACHER, 6, "bert")
 
 
-def known(space=None, goals=None, study=None, rungs=(5, 10), share=1.0):
+def known(space=None, goals=None, study=None, share=1.0):
     """Return a study, its objective and its proxy."""
     goals = goals or Goals()
     study = study or optuna.create_study(directions=goals.directions)
     proxy = KnownProxy()
-    return study, Objective(study, space or small_space(), goals, proxy, weigh, 0.4, rungs, share), proxy
+    return study, Objective(study, space or small_space(), goals, proxy, weigh, proxy.teacher, share), proxy

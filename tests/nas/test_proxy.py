@@ -26,29 +26,29 @@ def run(files, tmp_path_factory):
     return prepared
 
 
-def _proxy(run, steps):
+def _proxy(run, *rungs):
     objectives = RECIPES["logits"].stages[0].objectives
-    training = TrainingSettings(max_steps=steps, batch_size=8, learning_rate=1e-3)
+    training = TrainingSettings(max_steps=rungs[-1], batch_size=8, learning_rate=1e-3)
     rows = pipeline.answered(run, student_rows(run), run.folder / "logits.safetensors", list(range(0, 160, 2)))
     assert len(rows) == 80
-    return Proxy(run, rows, Stage(name="proxy", objectives=objectives, training=training))
+    return Proxy(run, rows, Stage(name="proxy", objectives=objectives, training=training), rungs)
 
 
 def test_a_candidate_learns_and_is_scored_at_every_rung(run):
-    proxy, seen = _proxy(run, 20), []
+    proxy, seen = _proxy(run, 5, 20), []
     model = proxy.build(SPEC)
-    proxy.start(model)
-    value = proxy.train(model, (5, 20), lambda steps, quality: seen.append((steps, quality)) or True)
+    proxy.start(SPEC, model)
+    value = proxy.train(model, lambda steps, quality: seen.append((steps, quality)) or True)
     assert [steps for steps, _ in seen] == [5, 20]
     assert value == seen[-1][1] == proxy.score(model)
     assert value > 0.6
 
 
 def test_a_candidate_that_is_behind_is_trained_no_further(run):
-    proxy, seen = _proxy(run, 20), []
+    proxy, seen = _proxy(run, 5, 20), []
     model = proxy.build(SPEC)
-    proxy.start(model)
-    value = proxy.train(model, (5, 20), lambda steps, quality: bool(seen.append(quality)))
+    proxy.start(SPEC, model)
+    value = proxy.train(model, lambda steps, quality: bool(seen.append(quality)))
     assert seen == [value]
     assert value == proxy.score(model)
 
@@ -57,8 +57,8 @@ def test_the_same_candidate_gets_the_same_score(run):
     proxy, states = _proxy(run, 4), []
     for _ in range(2):
         model = proxy.build(SPEC)
-        proxy.start(model)
-        proxy.train(model, (4,), lambda *_: True)
+        proxy.start(SPEC, model)
+        proxy.train(model, lambda *_: True)
         states.append(model.state_dict())
     assert_close(states[0], states[1], rtol=0, atol=0)
 
