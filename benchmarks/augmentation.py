@@ -4,7 +4,9 @@ The published code asks its language model for one masked word at a time. Both w
 turns, and should name the same candidates but for ties.
 """
 
+import shlex
 import statistics
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -21,7 +23,7 @@ from distill.data.formats import read_txt
 from pocketbert import command
 from pocketbert.errors import UserError
 from pocketbert.files import write_csv
-from pocketbert.machine import processor
+from pocketbert.machine import commit, processor
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -62,6 +64,8 @@ def augmentation(
         "processor": processor(),
         "threads": torch.get_num_threads(),
         "rounds": rounds,
+        "commit": commit(),
+        "command": shlex.join(["python", "-m", "benchmarks.augmentation", *sys.argv[1:]]),
     }
     write_csv(results, [row])
     typer.echo("; ".join(f"{name}: {value}" for name, value in row.items()))

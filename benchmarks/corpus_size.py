@@ -7,6 +7,7 @@ kernel counts it.
 """
 
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -23,6 +24,9 @@ from pocketbert.files import read_json, write_csv
 from pocketbert.machine import processor
 
 MEGABYTE = 1_000_000
+LOOK_EVERY = 0.2
+"""Seconds between two looks at a run's memory."""
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -66,6 +70,7 @@ def _row(content: bytes, size: int, out: Path, options: Sequence[str]) -> dict[s
         "second run s": round(second[0]),
         "first run MiB": round(first[1]),
         "second run MiB": round(second[1]),
+        "its own MiB": round(max(first[2], second[2])),
         "processor": processor(),
         "threads": environment["threads"],
         "torch": environment["torch"],
@@ -83,16 +88,32 @@ def repeat(content: bytes, target: Path, size: int) -> None:
             stream.write(content)
 
 
-def _measured(arguments: Sequence[str], cache: Path) -> tuple[float, float]:
-    """Run python; return seconds and the highest resident size in MiB."""
+def _measured(arguments: Sequence[str], cache: Path) -> tuple[float, float, float]:
+    """Run python; return seconds, the highest resident size in MiB, and the highest without pages of files.
+
+    Pages of files, such as the corpus's, count as resident and are given back when others need the memory.
+    """
     begin = time.perf_counter()
     environment = os.environ | {"XDG_CACHE_HOME": str(cache.absolute() / "cache")}
     process = subprocess.Popen([sys.executable, *arguments], env=environment)  # noqa: S603  (a list, no shell)
-    _, status, usage = os.wait4(process.pid, 0)
+    own = 0.0
+    while (waited := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+        own = max(own, _anonymous(process.pid))
+        time.sleep(LOOK_EVERY)
+    _, status, usage = waited
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise UserError(f"python {shlex.join(arguments)} failed with exit code {process.returncode}, as said above.")
-    return time.perf_counter() - begin, usage.ru_maxrss / 1024
+    return time.perf_counter() - begin, usage.ru_maxrss / 1024, own
+
+
+def _anonymous(process: int) -> float:
+    """Return the resident memory of a process that is no file's, in MiB; 0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="utf-8")
+        return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]  # or it is caught
+    except (OSError, TypeError):  # it has just ended
+        return 0.0
 
 
 if __name__ == "__main__":

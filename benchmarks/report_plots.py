@@ -159,7 +159,7 @@ def _style(salt: str) -> AbstractContextManager[None]:
         "axes.spines.right": False,
         "axes.formatter.use_mathtext": False,
     }
-    return mpl.rc_context(settings)  # type: ignore[arg-type]
+    return mpl.rc_context(settings)  # type: ignore[arg-type]  # matplotlib types its settings by name
 
 
 def _figure(height: float) -> tuple[Figure, Axes]:

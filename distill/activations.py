@@ -65,7 +65,7 @@ def _attention(
     value: Tensor,
     attention_mask: Tensor | None,
     scaling: float | None = None,
-    **options: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401  (whatever a family's attention is called with)
 ) -> tuple[Tensor, None]:
     if query.dtype == torch.bfloat16 and query.device.type == "cpu":
         # A processor's backward pass of attention takes 15 times as long in bfloat16, nearly half of a step.

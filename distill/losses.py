@@ -7,7 +7,7 @@ further gives the same loss, which the published codes of TinyBERT and CoFi do n
 import math
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F  # noqa: N812  (the usual name)
 from torch import Tensor
 
 IGNORED_LABEL = -100
@@ -79,8 +79,9 @@ def hidden_mse(student: Tensor, teacher: Tensor, mask: Tensor) -> Tensor:
 def feature_maps(student: Tensor, teacher: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the three parts of MobileBERT's feature map transfer, each a mean over real tokens.
 
-    MobileBERT (arXiv:2004.02984), section 3.3.1: the mean squared error of states normalised over their features; the
-    squared difference of their means; the absolute difference of their (population) variances.
+    The mean squared error of states normalised over their features; the squared difference of their means; the absolute
+    difference of their (population) variances. MobileBERT (arXiv:2004.02984), section 3.3.1, has one mean squared
+    error; its authors' code takes it apart into these.
 
     Args:
         student: [B, L, H], already projected to the teacher's width.

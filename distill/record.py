@@ -4,12 +4,10 @@ import importlib.metadata
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +24,7 @@ from distill.preparation import Logits, Run
 from distill.seeds import summary
 from distill.stages import StageResult
 from pocketbert import processes
-from pocketbert.machine import processor
+from pocketbert.machine import commit, processor
 from students.initialization import Initialisation
 
 SCHEMA = 1
@@ -105,19 +103,8 @@ def environment() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processes": processes.count(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "commit": _commit(),
+        "commit": commit(),
     }
-
-
-def _commit() -> str | None:
-    root = Path(pocketbert.__file__).parents[1]
-    # The arguments are ours and no shell reads them.
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-    try:
-        result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return result.stdout.strip() or None
 
 
 def _data(run: Run) -> dict[str, Any]:

@@ -117,7 +117,7 @@ class DistillTrainer(Trainer):
             self._before = seconds_trained(self.state)
         return self._before
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:  # noqa: ANN401
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGroupedSampler:  # noqa: ANN401  (as the Trainer has it)
         size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         return LengthGroupedSampler(self._lengths, size, self.args.seed, lambda: int(self.state.epoch or 0))
 

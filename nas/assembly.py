@@ -1,31 +1,28 @@
 """Joins the rooms for `nas.search`: prepare, search, finish the best, report."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import datasets
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.storages import BaseStorage
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from nas.finishing import finish
 from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, candidates, chosen
-from nas.goals import UNITS
 from nas.objective import Objective
 from nas.preparation import Question, ready, understand
+from nas.progress import progress
 from nas.report import write_report
+from nas.sampling import RANDOM
 from nas.scoring import Scale, Scorer
 from nas.settings import Request, study_settings
 from nas.storage import open_storage, without_password
-from nas.study import Ended, looked_at, open_study, search
+from nas.study import looked_at, open_study, search
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
 from students.spec import StudentSpec
@@ -46,11 +43,12 @@ def carry_out(request: Request, console: Console) -> Path:
     storage = open_storage(place)
     question = understand(request)
     _check_possible(question)
-    settings = study_settings(request, question.goals, question.space, question.run.inputs)
-    study = open_study(storage, request.name, question.goals, settings)
+    studies = {method: _open(request, question, storage, method) for method in _methods(request)}
+    study = studies[request.method]
     _announce(request, question, study, without_password(place), console)
     scorer = ready(request, question, console)
-    _search(request, question, scorer, study, console)
+    for method, each in studies.items():
+        _search(request, question, scorer, each, method, console)
     found = candidates(study, question.goals)
     if not found:
         raise UserError(_why_none(study, question))
@@ -59,9 +57,19 @@ def carry_out(request: Request, console: Console) -> Path:
     if best and request.compare:
         best.append((request.config.student, None))
     finished = finish(best, request.finishing, request.out, question.reference, request.setting, console)
-    report = write_report(request, question, scorer, study, found, finished)
+    report = write_report(request, question, scorer, studies, found, finished)
     console.print(f"report: {report}")
     return report
+
+
+def _methods(request: Request) -> list[str]:
+    return list(dict.fromkeys([request.method, *[RANDOM] * request.baseline]))
+
+
+def _open(request: Request, question: Question, storage: BaseStorage, method: str) -> optuna.Study:
+    settings = study_settings(request, method, question.goals, question.space, question.run.inputs)
+    name = request.name if method == request.method else f"{request.name}-{method}"
+    return open_study(storage, name, question.goals, settings)
 
 
 def _announce(request: Request, question: Question, study: optuna.Study, place: str, console: Console) -> None:
@@ -128,7 +136,9 @@ def _why_none(study: optuna.Study, question: Question) -> str:
     )
 
 
-def _search(request: Request, question: Question, scorer: Scorer, study: optuna.Study, console: Console) -> None:
+def _search(
+    request: Request, question: Question, scorer: Scorer, study: optuna.Study, method: str, console: Console
+) -> None:
     def weigh(spec: StudentSpec, model: PreTrainedModel) -> Footprint:
         device = question.device
         predicted = None if device is None else lambda: device.predict(spec)
@@ -137,49 +147,18 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
         )
 
     objective = Objective(study, question.space, question.goals, scorer, weigh, scorer.teacher, request.proxy.share)
-    with _bar(request, study, question, console) as ended:
+    total = min(request.trials, question.space.count())
+    with progress(method, study, question.goals, total, request.minutes, console) as ended:
         search(
             study,
             objective,
             question.space,
-            request.method,
+            method,
             request.config.seed,
             trials=request.trials,
             seconds=60 * request.minutes,
             ended=ended,
         )
-
-
-@contextmanager
-def _bar(request: Request, study: optuna.Study, question: Question, console: Console) -> Iterator[Ended]:
-    columns = (
-        TextColumn("searching"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    total = min(request.trials, question.space.count())
-    begin = time.monotonic()
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("", total=total, completed=len(looked_at(study)), best="")
-
-        def ended(study: optuna.Study, trial: FrozenTrial) -> None:
-            del trial
-            done = len(looked_at(study))
-            spent = (time.monotonic() - begin) / (60 * request.minutes)
-            # Whichever ends first: the students or the minutes.
-            whole = min(total, max(done, round(done / spent))) if 0 < spent < 1 else total
-            best = candidates(study, question.goals)[:1]
-            progress.update(task, completed=done, total=whole, best=_told(best))
-
-        yield ended
-
-
-def _told(best: list[Candidate]) -> str:
-    if not best:
-        return "none within the limits yet"
-    return f"best {best[0].quality:.4f} at {best[0].footprint.latency_ms:.2f}{UNITS['latency']}"
 
 
 def _write_best(request: Request, question: Question, scale: Scale, found: list[Candidate]) -> None:

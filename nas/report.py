@@ -33,10 +33,9 @@ def write_report(
     request: Request,
     question: Question,
     scale: Scale,
-    study: optuna.Study,
+    studies: Mapping[str, optuna.Study],
     found: Sequence[Candidate],
     finished: Sequence[Finished],
-    baselines: Mapping[str, optuna.Study] | None = None,
 ) -> Path:
     """Write report.html and search.json into the search's folder; return the page's path.
 
@@ -44,17 +43,17 @@ def write_report(
         request: what was asked for.
         question: what the search was about.
         scale: what the students were measured on.
-        study: of the trials.
+        studies: by method; the search's own, and those that it is compared with.
         found: the students within the limits, the best first.
         finished: those distilled with the whole recipe.
-        baselines: studies of other methods, to compare the hypervolume with.
     """
+    study = studies[request.method]
     record = _record(request, question, scale, study, found, finished)
     write_json(request.out / RECORD, record)
     curves = {}
     if len(question.goals.objectives) > 1:
-        worst = reference_point(question, scale, [study, *(baselines or {}).values()])
-        curves = {name: hypervolume(each, worst) for name, each in {request.method: study, **(baselines or {})}.items()}
+        worst = reference_point(question, scale, list(studies.values()))
+        curves = {name: hypervolume(each, worst) for name, each in studies.items()}
     figures = {
         "front": front_plot(study, found, finished, question.run.task.metric, question.goals.max_latency_ms),
         "hypervolume": hypervolume_plot(curves) if any(curves.values()) else None,

@@ -9,6 +9,7 @@ STARTUP = 8
 """Students chosen at random before TPE learns from them."""
 
 POPULATION = 8
+RANDOM = "random"
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -23,7 +24,7 @@ def _random(seed: int) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "nsga2": _nsga2, "random": _random}
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "nsga2": _nsga2, RANDOM: _random}
 
 
 def sampler(name: str, seed: int, study: optuna.Study | None = None) -> BaseSampler:

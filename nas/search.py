@@ -39,6 +39,7 @@ def search(
     max_memory_mb: Annotated[float | None, _text("Limit of running it.")] = None,
     min_retention: Annotated[float | None, _text("Least share of the teacher's metric, such as 0.95.")] = None,
     method: Annotated[str, _text("tpe, nsga2 or random.")] = "tpe",
+    baseline: Annotated[bool, _text("Then search at random for as long, to compare with.")] = False,
     trials: Annotated[int, _text("Students in all.")] = 60,
     minutes: Annotated[float, _text("Minutes of searching; the first of the two ends it.")] = 5,
     finish: Annotated[int, _text("Distil so many of the best with the whole recipe.")] = 1,
@@ -111,8 +112,8 @@ def search(
                 "supernet_steps": supernet_steps,
             },
             setting={"length": length, "batch": batch, "threads": threads},
-            device=device, method=method, trials=trials, minutes=minutes, storage=storage, name=name, out=out,
-            finish=finish, compare=compare,
+            device=device, method=method, baseline=baseline, trials=trials, minutes=minutes, storage=storage, name=name,
+            out=out, finish=finish, compare=compare,
         )  # fmt: skip
         carry_out(request, console)
     except KeyboardInterrupt:

@@ -51,6 +51,7 @@ class Request:
         storage: where the study is; None: a file in `out`.
         name: of the study.
         out: the search's folder.
+        baseline: search at random for as long, too, to compare with.
         finish: so many of the best are distilled with the whole recipe.
         compare: finish the hand-made student, too.
         finishing: the options of `distill.run` for finishing, but for student and folder.
@@ -69,16 +70,20 @@ class Request:
     storage: str | None
     name: str
     out: Path
+    baseline: bool
     finish: int
     compare: bool
     finishing: tuple[str, ...]
 
 
-def study_settings(request: Request, goals: Goals, space: SearchSpace, inputs: dict[str, str]) -> dict[str, Any]:
+def study_settings(
+    request: Request, method: str, goals: Goals, space: SearchSpace, inputs: dict[str, str]
+) -> dict[str, Any]:
     """Return everything that decides what a trial's numbers mean, as plain data.
 
     Args:
         request: of the search.
+        method: that chooses the students.
         goals: with the limits that hold.
         space: of the students.
         inputs: fingerprints of data and teacher.
@@ -93,7 +98,7 @@ def study_settings(request: Request, goals: Goals, space: SearchSpace, inputs: d
         "goals": goals.model_dump(mode="json"),
         "proxy": request.proxy.model_dump(mode="json"),
         "latency": vars(request.setting) | {"device": None if device is None else fingerprint(device)},
-        "method": request.method,
+        "method": method,
         "seed": config["seed"],
         "max_length": config["max_length"],
         "initialisation": config["initialisation"],

@@ -46,7 +46,7 @@ def write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     write_text(path, stream.getvalue())
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401
+def read_json(path: Path) -> Any:  # noqa: ANN401  (anything JSON can hold)
     """Read a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
@@ -62,7 +62,7 @@ def text_hash(*texts: str) -> int:
     return int.from_bytes(hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).digest(), "little")
 
 
-def fingerprint(value: Any) -> str:  # noqa: ANN401
+def fingerprint(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
     """Return 16 hexadecimal digits that stand for a JSON-like value (key order does not matter)."""
     text = json.dumps(value, sort_keys=True, ensure_ascii=False, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

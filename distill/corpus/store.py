@@ -113,8 +113,8 @@ def _write(texts: Texts, tokenizer: PreTrainedTokenizerBase, length: int, packed
         if not all(part.rows for part in parts.values()):
             raise UserError(
                 f"corpus {texts.name} has too little text: {parts[TRAIN].rows} rows for training and "
-                f"{parts[EVALUATION].rows} for evaluation. Every hundredth text is for evaluation, so some hundred are "
-                "needed."
+                f"{parts[EVALUATION].rows} for evaluation. Every hundredth text is for evaluation, so some hundred "
+                "different ones are needed."
             )
         _rename(partial, folder)
     finally:

@@ -12,7 +12,7 @@ from datasets import Dataset, DatasetDict, IterableDatasetDict, load_dataset
 from datasets.exceptions import DatasetNotFoundError
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
-from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
+from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # the one that the Hub's errors are of
 
 from distill.data.folders import EVALUATION_NAMES, TRAIN_NAMES, Source
 from distill.data.formats import arrow_table

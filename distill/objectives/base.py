@@ -2,17 +2,29 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, cast
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
 from distill.activations import LOGITS, Activations
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
 from pocketbert.validation import Document
+from students.layer_maps import LAYER_MAPS
 
-Layers = Literal["spread", "uniform", "first", "last"] | list[Annotated[int, Field(ge=0)]]
+
+def _layers(value: object) -> object:
+    """Say in one sentence what layers may be, where pydantic would name each way to be wrong."""
+    listed = isinstance(value, list) and all(isinstance(each, int) and each >= 0 for each in value)
+    if not listed and not (isinstance(value, str) and value in LAYER_MAPS):
+        text = "write {names}, or the teacher's layers from 0, such as [0, 2, 4, 5]"
+        raise PydanticCustomError("layers", text, {"names": ", ".join(LAYER_MAPS)})
+    return value
+
+
+Layers = Annotated[str | list[int], BeforeValidator(_layers)]
 
 
 class ObjectiveSettings(Document):

@@ -1,15 +1,13 @@
 """Objectives on hidden states, through projections where the widths differ."""
 
-from typing import cast
-
 from torch import Tensor
 
 from distill import losses
 from distill.activations import HIDDEN_STATES, Activations
-from distill.objectives.base import Layers, ObjectiveSettings, mean, pairs
+from distill.objectives.base import ObjectiveSettings
+from distill.objectives.layerwise import LayerStates
 from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
-from students.layer_maps import layer_map
 
 
 class EmbeddingMSE(Projected):
@@ -37,37 +35,20 @@ class EmbeddingMSE(Projected):
         return f"embeddings: the student's output with the teacher's{self._through}"
 
 
-class HiddenMSE(Projected):
+class HiddenMSE(LayerStates):
     """Hidden states: mean squared error of mapped layers through projections, averaged over the layers.
 
     TinyBERT, equation 8. The paper writes one matrix for all layers, and the authors' code shares it, with a bias, with
     the embeddings; here each layer has its own, with a bias.
     """
 
-    class Settings(ObjectiveSettings):
-        """Adds the layer map: a name or, for each student layer, a teacher layer counted from 0."""
-
-        layers: Layers = "spread"
-
-    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
-        """Make the projections."""
-        layers = cast("HiddenMSE.Settings", settings).layers
-        self._map = layer_map(layers, student.layers, teacher.layers)
-        self._project(len(self._map), student.hidden, teacher.hidden)
-
-    def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
-        """Return the outputs of mapped layers."""
-        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
-        return [(ours[i], theirs[j]) for i, j in enumerate(self._map)]
-
-    def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
-        """Return the mean over the mapped layers."""
-        pairs_of_states = zip(self.projections, self.states(student, teacher), strict=True)
-        return mean([losses.hidden_mse(project(ours), theirs, mask) for project, (ours, theirs) in pairs_of_states])
+    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
+        """Return the error."""
+        return losses.hidden_mse(ours, theirs, mask)
 
     def describe(self) -> str:
         """Say what is aligned."""
-        return f"hidden states: {pairs(self._map)}{self._through}"
+        return f"hidden states: {self._pairs()}{self._through}"
 
 
 class HiddenCosine(Projected):

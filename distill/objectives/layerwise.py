@@ -1,13 +1,16 @@
 """Objectives that are a mean over the student's layers, or the term of one layer while a stage goes layer by layer."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar, cast
 
 from torch import Tensor
 
-from distill.activations import Activations
+from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, Activations
 from distill.objectives.base import Layers, ObjectiveSettings, TaughtObjective, mean, pairs
+from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
+from pocketbert.errors import DoesNotFit
 from students.layer_maps import layer_map
 
 
@@ -44,3 +47,69 @@ class Layerwise(TaughtObjective):
 
     def _pairs(self) -> str:
         return pairs(self._map)
+
+
+def outputs(student: Activations, teacher: Activations, layers: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    """Return the outputs of mapped layers, [B, L, H] each.
+
+    Args:
+        student: with its hidden states.
+        teacher: the same.
+        layers: the teacher's layer, from 0, for each of the student's first ones.
+    """
+    ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
+    return [(ours[i], theirs[j]) for i, j in enumerate(layers)]
+
+
+class LayerStates(Layerwise, Projected):
+    """Compares the outputs of mapped layers, each through a projection of its own."""
+
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Pair the layers and make the projections."""
+        super().align(settings, student, teacher)
+        self._project(len(self._map), student.hidden, teacher.hidden)
+
+    def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
+        """Return the outputs of mapped layers."""
+        return outputs(student, teacher, self._map)
+
+    def term(self, student: Activations, teacher: Activations, mask: Tensor, ours: int, theirs: int) -> Tensor:
+        """Return the distance of one student layer, projected, from its teacher layer."""
+        state, target = self.states(student, teacher)[ours]
+        return self.distance(self.projections[ours](state), target, mask)
+
+    @abstractmethod
+    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
+        """Return the distance of states [B, L, H] of the same width."""
+
+
+class LayerAttention(Layerwise):
+    """Compares the attention of mapped layers.
+
+    Where the teacher has k times the student's heads, each student head is compared with the mean of k teacher heads.
+    """
+
+    needs = frozenset({ATTENTION_SCORES})
+    name: ClassVar[str]
+
+    def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
+        """Pair layers and heads."""
+        super().align(settings, student, teacher)
+        if teacher.heads % student.heads:
+            raise DoesNotFit(
+                f"{self.name} can't pair {student.heads} heads of student '{student.name}' with {teacher.heads} of "
+                f"teacher '{teacher.name}': take a student whose heads divide {teacher.heads} (--student "
+                f"…,heads={teacher.heads}), or a recipe without it (--recipe logits, --recipe distilbert)."
+            )
+        self._group = teacher.heads // student.heads
+
+    def term(self, student: Activations, teacher: Activations, mask: Tensor, ours: int, theirs: int) -> Tensor:
+        """Return the distance of one student layer's attention from its teacher layer's."""
+        return self.distance(student.layers(ATTENTION_SCORES)[ours], teacher.layers(ATTENTION_SCORES)[theirs], mask)
+
+    @abstractmethod
+    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
+        """Return the distance of scores [B, A, L, L] from those of k times as many heads."""
+
+    def _heads(self) -> str:
+        return f", each head with the mean of {self._group} teacher heads" if self._group > 1 else ""

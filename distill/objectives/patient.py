@@ -5,8 +5,9 @@ from typing import cast
 from torch import Tensor
 
 from distill import losses
-from distill.activations import HIDDEN_STATES, Activations
+from distill.activations import Activations
 from distill.objectives.base import Layers, ObjectiveSettings, mean, pairs
+from distill.objectives.layerwise import outputs
 from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
@@ -37,8 +38,7 @@ class PatientStates(Projected):
 
     def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
         """Return the first token's states of mapped layers, [B, H]."""
-        ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
-        return [(ours[i][:, 0], theirs[j][:, 0]) for i, j in enumerate(self._map)]
+        return [(ours[:, 0], theirs[:, 0]) for ours, theirs in outputs(student, teacher, self._map)]
 
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean over the mapped layers."""

@@ -71,7 +71,7 @@ def _assign(document: dict[str, Any], assignment: str) -> None:
         _put(document, keys, value, assignment)
 
 
-def _number(value: Any) -> Any:  # noqa: ANN401
+def _number(value: Any) -> Any:  # noqa: ANN401  (what YAML holds)
     """YAML 1.1 reads 1e-4 as text; a person means a number."""
     try:
         return float(value) if isinstance(value, str) else value
@@ -88,7 +88,7 @@ def _stage(document: dict[str, Any], keys: list[str], assignment: str) -> dict[s
     return names[keys[1]]
 
 
-def _put(target: dict[str, Any], keys: list[str], value: Any, assignment: str) -> None:  # noqa: ANN401
+def _put(target: dict[str, Any], keys: list[str], value: Any, assignment: str) -> None:  # noqa: ANN401  (what YAML holds)
     for key in keys[:-1]:
         inner = target.setdefault(key, {})
         if inner is None:

@@ -6,8 +6,9 @@ L_VR the same of VR = softmax(V V^T / sqrt(d)). Student and teacher have the sam
 width are free, without a projection.
 (paper: on a corpus, 400,000 steps, then fine-tuned on the task's gold labels.)
 
-Deviations: the first stage runs on the task's own texts, with or without labels, where the paper has a corpus; the
-second has soft targets beside the gold labels.
+Deviations: the student starts cut out of its teacher (paper: at random, `--initialisation random`); the first stage
+runs on the task's own texts, with or without labels, where the paper has a corpus; the second has soft targets beside
+the gold labels.
 """
 
 from distill.recipes.logits import PREDICTION

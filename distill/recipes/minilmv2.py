@@ -6,7 +6,7 @@ queries, keys and values, L = sum over the three of a_i / (A_r |x|) sum KL(R_tea
 differ. (paper: weights of one third, 48 relation heads for teachers of base size; the last layer of a teacher of
 base size, layer 21 of BERT-large and 19 of RoBERTa-large, counted from 1: `layer`, which counts from 0, is 20 and 18.)
 
-Deviations: as many relation heads up to 48 as divide both widths; stages as in `minilm`.
+Deviations: the start and the stages as in `minilm`; as many relation heads up to 48 as divide both widths.
 """
 
 from distill.recipes.logits import PREDICTION

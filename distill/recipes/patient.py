@@ -5,8 +5,9 @@ L = (1 - a) L_CE + a L_DS + b L_PT, L_PT = sum over layers ||h_s / |h_s| - h_t /
 PKD-Skip takes every k-th teacher layer (`layers: uniform`), PKD-Last the last ones (`layers: last`), both without the
 models' own last layers.
 
-Deviations: T^2 on the soft targets, which the paper leaves out; a projection where the widths differ, fitted before
-it is trained; L_PT is averaged over layers and rows, so b is of another size than the paper's.
+Deviations: the student starts cut out of its teacher (paper: its first layers, copied); T^2 on the soft targets,
+which the paper leaves out; a projection where the widths differ, fitted before it is trained; L_PT is averaged over
+layers and rows, so b is of another size than the paper's.
 """
 
 from distill.recipes.schema import Recipe, Stage, TrainingSettings

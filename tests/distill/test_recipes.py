@@ -26,6 +26,22 @@ def test_the_control_has_the_same_stages_and_gold_labels_alone(name):
     assert all(list(stage.objectives) == ["hard_labels"] for stage in control.stages)
 
 
+def test_weights_of_mobilebert_minilmv2_and_patient_are_those_of_their_files():
+    transfer, prediction = (stage.objectives for stage in RECIPES["mobilebert-joint"].stages)
+    assert {name: settings["weight"] for name, settings in transfer.items()} == {
+        "feature_maps": 1.0, "attention_transfer": 1.0
+    }  # fmt: skip
+    parts = transfer["feature_maps"]
+    assert (parts["mean"], parts["variance"]) == (50 * parts["distance"], 0.05 * parts["distance"])  # 5000 and 5 of 100
+    assert prediction["soft_targets"]["weight"] == prediction["hard_labels"]["weight"] == 0.5
+    assert [stage.objectives for stage in RECIPES["mobilebert"].stages] == [transfer, prediction]
+    assert [stage.progressive for stage in RECIPES["mobilebert"].stages] == [True, False]
+    assert RECIPES["mobilebert-auxiliary"].stages[0].objectives == transfer | prediction
+    relations = RECIPES["minilmv2"].stages[0].objectives
+    assert {settings["weight"] for settings in relations.values()} == {1 / 3}
+    assert RECIPES["patient"].stages[0].objectives["patient_states"]["layers"] == "uniform"
+
+
 def test_weights_of_distilbert_and_tinybert_are_the_papers():
     weights = {name: settings["weight"] for name, settings in RECIPES["distilbert"].stages[0].objectives.items()}
     assert weights == {"soft_targets": 5.0, "hard_labels": 2.0, "hidden_cosine": 1.0}
@@ -70,6 +86,8 @@ def test_weight_zero_removes_an_objective():
         ("logits", ["objectives.soft_target.weight=1"], "did you mean soft_targets"),
         ("logits", ["objectives.soft_targets.temperature=0"], "objective 'soft_targets': temperature: .*than 0"),
         ("logits", ["objectives.soft_targets.temperatur=1"], "objective 'soft_targets': .* did you mean temperature"),
+        ("tinybert", ["stages.intermediate.objectives.hidden_mse.layers=sprad"], "layers: write spread, uniform"),
+        ("tinybert", ["stages.intermediate.objectives.hidden_mse.layers=[0, -1]"], "or the teacher's layers from 0"),
         ("logits", ["stages.nowhere.training.epochs=1"], "NAME one of task, 0"),
         ("logits", ["training.epochs"], "field=value"),
         ("logits", ["training.epochs=[1"], "YAML"),

@@ -97,7 +97,7 @@ def pkd_patient(student, teacher):
 
 
 def mobilebert_feature_maps(student, teacher, lengths):
-    """Section 3.3.1 with the code's parts: normalised squared error, means squared, variances absolute."""
+    """Section 3.3.1 in the parts of the authors' code: normalised squared error, means squared, variances absolute."""
     distance, means, variances = [], [], []
     for b, length in enumerate(lengths):
         for i in range(length):
@@ -121,3 +121,14 @@ def mean_attention(scores, lengths, group):
         ]
         for b, length in enumerate(lengths)
     ]
+
+
+def divergence(student, teacher):
+    """Mean over all distributions of the teacher's KL to the student's; both [B][A][L] lists of distributions."""
+    terms = [
+        float(sum(p * (math.log(p) - math.log(q)) for p, q in zip(theirs, ours, strict=True)))
+        for rows in zip(student, teacher, strict=True)
+        for heads in zip(*rows, strict=True)
+        for ours, theirs in zip(*heads, strict=True)
+    ]
+    return sum(terms) / len(terms)
