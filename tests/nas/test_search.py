@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 SMALL = ["layers=1..3", "hidden=8..16/4", "heads=2,4", "feed_forward=16,32"]
 
 
-def _arguments(files, out, *options):
+def search_arguments(files, out, *options):
     return [
         "--teacher", str(files / "teacher"), "--data", str(files / "labels"), "--compared-with",
         "layers=2,hidden=16,heads=2,feed_forward=32", "--out", str(out), "--proxy-steps", "4", "--length", "8",
@@ -58,7 +58,7 @@ def _study(out, name="search"):
 @pytest.fixture(scope="module")
 def finished(files, tmp_path_factory):
     out = tmp_path_factory.mktemp("searches") / "first"
-    result = _search(*_arguments(files, out, "--trials", "8", "--finish", "1", "--compare"))
+    result = _search(*search_arguments(files, out, "--trials", "8", "--finish", "1", "--compare"))
     assert result.returncode == 0, result.stdout + result.stderr
     return out, result
 
@@ -92,7 +92,7 @@ def test_the_best_is_a_student_that_distil_understands(finished):
 def test_the_same_command_goes_on_and_trains_nobody_twice(files, finished):
     out, _ = finished
     before = {trial.user_attrs[STUDENT] for trial in looked_at(_study(out))}
-    result = _search(*_arguments(files, out, "--trials", "10", "--finish", "0"))
+    result = _search(*search_arguments(files, out, "--trials", "10", "--finish", "0"))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "has 8 already" in result.stdout
     after = [trial.user_attrs[STUDENT] for trial in looked_at(_study(out))]
@@ -111,7 +111,7 @@ def test_the_same_command_goes_on_and_trains_nobody_twice(files, finished):
 )
 def test_a_study_of_another_question_is_refused(files, finished, options, said):
     options = [option.replace("DATA", str(files)) for option in options]
-    result = _search(*_arguments(files, finished[0], *options))
+    result = _search(*search_arguments(files, finished[0], *options))
     assert result.returncode == 2
     assert any(part in result.stderr for part in said.split("|")), result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -136,7 +136,7 @@ def test_a_study_of_another_question_is_refused(files, finished, options, said):
     ],
 )
 def test_a_mistake_is_one_line_before_any_long_work(files, tmp_path, options, said):
-    result = _search(*_arguments(files, tmp_path / "out", *options))
+    result = _search(*search_arguments(files, tmp_path / "out", *options))
     assert result.returncode == 2, result.stdout
     assert said in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
@@ -144,7 +144,7 @@ def test_a_mistake_is_one_line_before_any_long_work(files, tmp_path, options, sa
 
 
 def test_limits_that_no_student_keeps_say_which_and_by_how_much(files, tmp_path):
-    result = _search(*_arguments(files, tmp_path / "out", "--max-size-mb", "0.001", "--trials", "3"))
+    result = _search(*search_arguments(files, tmp_path / "out", "--max-size-mb", "0.001", "--trials", "3"))
     assert result.returncode == 2
     assert "size rules out 3 of them" in result.stderr
     assert all(FOOTPRINT in trial.user_attrs for trial in looked_at(_study(tmp_path / "out")))
@@ -152,7 +152,7 @@ def test_limits_that_no_student_keeps_say_which_and_by_how_much(files, tmp_path)
 
 def test_a_killed_worker_loses_no_student_and_counts_none_twice(files, tmp_path):
     out = tmp_path / "out"
-    words = [sys.executable, "-m", "nas.search", *_arguments(files, out, "--trials", "6", "--finish", "0")]
+    words = [sys.executable, "-m", "nas.search", *search_arguments(files, out, "--trials", "6", "--finish", "0")]
     with subprocess.Popen(
         words, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=ROOT
     ) as first:
@@ -162,7 +162,7 @@ def test_a_killed_worker_loses_no_student_and_counts_none_twice(files, tmp_path)
             time.sleep(0.1)
         os.kill(first.pid, signal.SIGKILL)
     killed = [trial for trial in _study(out).trials if trial.state.name == "RUNNING"]
-    result = _search(*_arguments(files, out, "--trials", "6", "--finish", "0"))
+    result = _search(*search_arguments(files, out, "--trials", "6", "--finish", "0"))
     assert result.returncode == 0, result.stdout + result.stderr
     trials = _study(out).trials
     students = [trial.user_attrs[STUDENT] for trial in looked_at(_study(out))]
