@@ -48,12 +48,12 @@ def write_report(
         finished: those distilled with the whole recipe.
     """
     study = studies[request.method]
-    record = _record(request, question, scale, study, found, finished)
-    write_json(request.out / RECORD, record)
     curves = {}
     if len(question.goals.objectives) > 1:
         worst = reference_point(question, scale, list(studies.values()))
         curves = {name: hypervolume(each, worst) for name, each in studies.items()}
+    record = _record(request, question, scale, study, found, finished) | {"hypervolume": curves}
+    write_json(request.out / RECORD, record)
     figures = {
         "front": front_plot(study, found, finished, question.run.task.metric, question.goals.max_latency_ms),
         "hypervolume": hypervolume_plot(curves) if any(curves.values()) else None,
