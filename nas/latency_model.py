@@ -159,6 +159,7 @@ def parts(spec: StudentSpec, length: int, batch: int = 1) -> dict[str, float]:
         "call": 1.0,
         "layer": float(layers),
         "embeddings": tokens * spec.hidden,
+        "embedding products": tokens * spec.hidden * spec.embedding,
         "attention products": tokens * layers * (4 * inner * inner + ends),
         "feed-forward products": tokens * layers * blocks * 2 * inner * spec.feed_forward,
         "norms": tokens * layers * (spec.hidden + blocks * inner),

@@ -148,6 +148,10 @@ class SearchSpace:
             UserError: there is none: several families, or heads whose number times size is not the width.
         """
         space = self._only()
+        if len(next((d.choices for d in space.dimensions if d.name == "embedding"), ())) > 1:
+            raise UserError(
+                "--strategy supernet: tables of several widths are no slices: give one, --space embedding=64."
+            )
         heads = max(point[HEADS] for point in space.points())
         size = max(int(point["hidden"]) // int(point[HEADS]) for point in space.points())
         sizes = {d.name: max(d.choices) for d in space.dimensions}

@@ -10,7 +10,7 @@ import yaml
 from nas.dimensions import Dimension, parse_choices
 from nas.search_space import HEADS, FamilySpace, SearchSpace
 from pocketbert.errors import UserError, unknown
-from students.architecture import ATTENTION, FAMILIES, MOBILEBERT, MOST, MOST_OF_BOTTLENECKS, Proportions
+from students.architecture import ATTENTION, ELECTRA, FAMILIES, MOBILEBERT, MOST, MOST_OF_BOTTLENECKS, Proportions
 
 FAMILY = "family"
 SEARCHED = (*FAMILIES, MOBILEBERT)
@@ -32,6 +32,7 @@ def default_space(family: str, teacher: Proportions, layers: int) -> FamilySpace
     inner = max(1, teacher.feed_forward // 12)
     if family == MOBILEBERT:
         return _mobilebert(teacher, layers)
+    tables = tuple(max(1, teacher.hidden // part) for part in (12, 6, 4, 3))
     return FamilySpace(
         family,
         (
@@ -39,6 +40,7 @@ def default_space(family: str, teacher: Proportions, layers: int) -> FamilySpace
             Dimension("hidden", tuple(range(WIDTHS // 4 * step, teacher.hidden + 1, step))),
             Dimension(HEADS, tuple(range(1, teacher.heads + 1))),
             Dimension("feed_forward", tuple(range(inner, teacher.feed_forward + 1, inner))),
+            *([Dimension("embedding", tables)] if family == ELECTRA else []),
         ),
         largest_head=teacher.hidden // teacher.heads,
         smallest_head=min(SMALLEST_HEAD, teacher.hidden // teacher.heads),

@@ -8,7 +8,7 @@ from pocketbert.errors import UserError, unknown
 FAMILIES = ("bert", "roberta", "electra", "distilbert")
 """Families whose models can be taken apart (`students.anatomy`), and so cut, copied and written to ONNX directly."""
 
-MOBILEBERT, IB_BERT = "mobilebert", "ib_bert"
+ELECTRA, MOBILEBERT, IB_BERT = "electra", "mobilebert", "ib_bert"
 BOTTLENECKS = (MOBILEBERT, IB_BERT)
 """Families whose blocks have another width than the state between them."""
 
@@ -35,7 +35,8 @@ class StudentSpec:
         family: bert, roberta, electra, distilbert, mobilebert, ib_bert, or "auto": the teacher's if it is one of the
             first four, else bert.
         bottleneck: width inside the blocks of mobilebert (narrower than `hidden`) and ib_bert (wider); 0 for others.
-        embedding: width of their word embeddings; 0 for others.
+        embedding: width of their word embeddings, and of electra's, which then go through a projection (0: as wide as
+            the teacher's, at most `hidden`); 0 for others.
         feed_forwards: of mobilebert and ib_bert, how many stand one after the other in a layer.
         attention: of mobilebert: queries and keys through a bottleneck of their own and values from the hidden states
             ("shared", as released), all three from the block's bottleneck ("narrow", MobileBERT-tiny), or all from the
@@ -64,11 +65,18 @@ class StudentSpec:
         self._check_sizes(MOST)
         if self.has_bottleneck:
             self._check_sizes(MOST_OF_BOTTLENECKS)
-        elif self.bottleneck or self.embedding or self.feed_forwards != 1 or self.attention != ATTENTION[0]:
+        elif self.bottleneck or self.feed_forwards != 1 or self.attention != ATTENTION[0]:
             raise UserError(
-                f"student {self.name}: bottleneck, embedding, feed_forwards and attention are for family=mobilebert "
-                "and family=ib_bert: add one of them."
+                f"student {self.name}: bottleneck, feed_forwards and attention are for family=mobilebert and "
+                "family=ib_bert: add one of them."
             )
+        elif self.embedding and self.family != ELECTRA:
+            raise UserError(
+                f"student {self.name}: embedding is for family=electra (a narrow table and a projection), "
+                "family=mobilebert and family=ib_bert: add one of them."
+            )
+        elif self.embedding:
+            self._check_sizes({"embedding": MOST_OF_BOTTLENECKS["embedding"]})
         if self.attention not in ATTENTION:
             raise unknown("student attention", self.attention, ATTENTION)
         width = "bottleneck" if self.has_bottleneck else "hidden"

@@ -173,7 +173,9 @@ def _padding(config: PreTrainedConfig) -> int:
 
 
 def _embedding_size(spec: StudentSpec, teacher: PreTrainedConfig) -> int:
-    """Return electra's embedding width: narrow only where the teacher's is narrower than the student."""
+    """Return electra's embedding width: as asked for, else narrow only where the teacher's is."""
+    if spec.embedding:
+        return spec.embedding
     narrow = getattr(teacher, "embedding_size", teacher.hidden_size)
     return min(narrow, spec.hidden) if narrow < teacher.hidden_size else spec.hidden
 

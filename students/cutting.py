@@ -15,8 +15,9 @@ from transformers.activations import ACT2FN
 from pocketbert.errors import DoesNotFit
 from students.anatomy import Anatomy, Layer
 from students.classification_head import fit_head
-from students.forward import LayerStates, Texts, attend, embed, run_layer
+from students.forward import LayerStates, Texts, attend, embed, embedding_sum, run_layer
 from students.language_head import fit_language_head
+from students.principal import components
 from students.regression import fit_linear
 from students.selection import HeadReduction, heads, layer_importance, neurons, reduce_head, strongest
 from students.tables import tables_for
@@ -33,8 +34,10 @@ def check_cut(student: Anatomy, teacher: Anatomy) -> None:
         )
     if student.activation != teacher.activation:
         raise DoesNotFit(f"the student computes with {student.activation} and its teacher with {teacher.activation}.")
-    if (student.embedding_projection is None) != (teacher.embedding_projection is None):
-        raise DoesNotFit("only one of student and teacher has narrow embeddings with a projection.")
+    if student.embedding_projection is None and teacher.embedding_projection is not None:
+        raise DoesNotFit("the teacher has narrow embeddings with a projection, and the student has none.")
+    if student.language_head is not None and _factorised(student, teacher):
+        raise DoesNotFit("a language model's embeddings can't be made narrower, since they are its head, too.")
 
 
 def _widths(parts: Anatomy) -> dict[str, int]:
@@ -98,6 +101,8 @@ def _teacher_pass(teacher: Anatomy, texts: Texts) -> tuple[list[Tensor], Tensor]
 
 def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) -> Tensor:
     """Write the lookup tables, their normalisation and projection; return the student's first hidden state."""
+    if _factorised(student, teacher):
+        return _factors(student, teacher, texts, kept)
     projection = student.embedding_projection
     columns = kept if projection is None else torch.arange(teacher.word_embeddings.embedding_dim)
     tables = tables_for(student, teacher)
@@ -109,6 +114,31 @@ def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) 
     if projection is not None and teacher.embedding_projection is not None:
         projection.weight.copy_(teacher.embedding_projection.weight[kept])
         projection.bias.copy_(teacher.embedding_projection.bias[kept])
+    return embed(student, texts)
+
+
+def _factorised(student: Anatomy, teacher: Anatomy) -> bool:
+    """Tell whether the student's table is narrower than its teacher's, with a projection behind it."""
+    widths = (parts.word_embeddings.embedding_dim for parts in (student, teacher))
+    return student.embedding_projection is not None and len(set(widths)) > 1
+
+
+def _factors(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) -> Tensor:
+    """Write narrow lookup tables and the projection behind them; return the student's first hidden state.
+
+    The tables are the teacher's in the directions in which its embeddings vary most on real text; the projection is
+    fitted to what the teacher computes from its own.
+    """
+    projection, tables = student.embedding_projection, tables_for(student, teacher)
+    assert projection is not None  # noqa: S101  (see `_factorised`)
+    basis = components(embedding_sum(teacher, texts), student.word_embeddings.embedding_dim)
+    student.word_embeddings.weight.copy_(tables.word @ basis)
+    student.position_embeddings.weight.copy_(tables.position @ basis)
+    if student.token_type_embeddings is not None and tables.token_type is not None:
+        student.token_type_embeddings.weight.copy_(tables.token_type @ basis)
+    narrow = student.embedding_norm(embedding_sum(student, texts))
+    nothing = torch.zeros_like(projection.weight), torch.zeros_like(projection.bias)
+    fit_linear(projection, *nothing, narrow, embed(teacher, texts)[:, kept])
     return embed(student, texts)
 
 

@@ -189,3 +189,28 @@ def test_sizes_left_out_can_be_cut_wherever_any_can(family, hidden):
     assert spec.feed_forward == 2 * hidden
     possible = any(hidden % heads == 0 and hidden // heads <= 8 for heads in range(1, 5))
     assert choose(build_student(spec, teacher), teacher)[0] == ("cut" if possible else "pca")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_narrow_tables_come_nearer_to_the_teacher_the_wider_they_are(family):
+    teacher = classifier(family)
+    apart = []
+    for width in (4, 12, 28):
+        student, done = start(f"{WHOLE},family=electra,embedding={width}", teacher)
+        assert done.method == "cut"
+        assert tuple(anatomy(student).word_embeddings.weight.shape) == (120, width)
+        apart.append(distance(student, teacher))
+    assert apart[0] > apart[1] > apart[2]
+    assert apart[2] < 0.5
+
+
+def test_tables_that_vary_in_few_directions_are_narrowed_without_loss():
+    teacher = classifier("bert")
+    parts = anatomy(teacher)
+    with torch.no_grad():
+        basis = torch.linalg.qr(torch.randn(32, 8, generator=torch.Generator().manual_seed(0))).Q
+        for table in (parts.word_embeddings, parts.position_embeddings, parts.token_type_embeddings):
+            table.weight.copy_(table.weight @ basis @ basis.T)
+    narrow, _ = start(f"{WHOLE},family=electra,embedding=12", teacher)
+    other, _ = start(f"{WHOLE},family=electra,embedding=4", teacher)
+    assert distance(narrow, teacher) < distance(other, teacher) / 3

@@ -70,6 +70,10 @@ def test_sizes_left_out_are_such_that_they_can_be_cut_out_of_the_teacher(text, t
     assert parse_student(text, teacher).sizes == sizes
 
 
+def test_a_narrow_table_is_for_electra():
+    assert parse_student("tiny,family=electra,embedding=64").embedding == 64
+
+
 def test_the_family_can_be_asked_for():
     assert parse_student("tiny,family=distilbert").family == "distilbert"
     assert parse_student("tiny").family == "auto"
@@ -131,6 +135,8 @@ def test_a_folder_does_not_shadow_a_students_name(tmp_path, monkeypatch):
         ("mobilebert,heads=5", "heads=5 does not divide bottleneck=128: take heads=4 or 8"),
         ("mobilebert,feed_forwards=0", "feed_forwards=0 must be"),
         ("mobilebert,family=bert", "are for family=mobilebert"),
+        ("tiny,embedding=64", "embedding is for family=electra"),
+        ("tiny,family=electra,embedding=-1", "embedding=-1 must be"),
         ("layers=2,hidden=64,family=mobilebert,embedding=0", "embedding=0 must be"),
     ],
 )
