@@ -201,7 +201,7 @@ def test_narrow_tables_come_nearer_to_the_teacher_the_wider_they_are(family):
         assert tuple(anatomy(student).word_embeddings.weight.shape) == (120, width)
         apart.append(distance(student, teacher))
     assert apart[0] > apart[1] > apart[2]
-    assert apart[2] < 0.5
+    assert apart[2] < 0.7 < apart[0]
 
 
 def test_tables_that_vary_in_few_directions_are_narrowed_without_loss():
