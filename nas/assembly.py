@@ -48,7 +48,7 @@ def carry_out(request: Request, console: Console) -> Path:
     _announce(request, question, study, without_password(place), console)
     scorer = ready(request, question, console)
     for method, each in studies.items():
-        _search(request, question, scorer, each, method, console)
+        _search(request, question, scorer, each, method)
     found = candidates(study, question.goals)
     if not found:
         raise UserError(_why_none(study, question))
@@ -136,9 +136,7 @@ def _why_none(study: optuna.Study, question: Question) -> str:
     )
 
 
-def _search(
-    request: Request, question: Question, scorer: Scorer, study: optuna.Study, method: str, console: Console
-) -> None:
+def _search(request: Request, question: Question, scorer: Scorer, study: optuna.Study, method: str) -> None:
     def weigh(spec: StudentSpec, model: PreTrainedModel) -> Footprint:
         device = question.device
         predicted = None if device is None else lambda: device.predict(spec)
@@ -148,7 +146,7 @@ def _search(
 
     objective = Objective(study, question.space, question.goals, scorer, weigh, scorer.teacher, request.proxy.share)
     total = min(request.trials, question.space.count())
-    with progress(method, study, question.goals, total, request.minutes, console) as ended:
+    with progress(method, study, question.goals, total, request.minutes) as ended:
         search(
             study,
             objective,

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 
 import optuna
 from optuna.trial import FrozenTrial
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from tqdm.auto import tqdm
 
 from nas.front import Candidate, candidates
 from nas.goals import UNITS, Goals
@@ -15,9 +14,7 @@ from nas.study import Ended, looked_at
 
 
 @contextmanager
-def progress(
-    method: str, study: optuna.Study, goals: Goals, total: int, minutes: float, console: Console
-) -> Iterator[Ended]:
+def progress(method: str, study: optuna.Study, goals: Goals, total: int, minutes: float) -> Iterator[Ended]:
     """Show a bar, and return what is to be called after each trial.
 
     Args:
@@ -26,19 +23,9 @@ def progress(
         goals: tell which is best.
         total: students after which the search ends.
         minutes: after which it ends, too.
-        console: to show it on.
     """
-    columns = (
-        TextColumn(f"searching ({method})"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    begin = time.monotonic()
-    with Progress(*columns, console=console) as bar:
-        before = len(looked_at(study))
-        task = bar.add_task("", total=total, completed=before, best="")
+    begin, before = time.monotonic(), len(looked_at(study))
+    with tqdm(total=total, initial=before, desc=f"searching ({method})", unit="student", mininterval=1) as bar:
 
         def ended(study: optuna.Study, trial: FrozenTrial) -> None:
             del trial
@@ -46,12 +33,9 @@ def progress(
             spent = (time.monotonic() - begin) / (60 * minutes)
             # Whichever ends first: the students or the minutes.
             reachable = before + round((done - before) / spent) if 0 < spent < 1 else done
-            bar.update(
-                task,
-                completed=done,
-                total=min(total, max(done, reachable)),
-                best=_told(candidates(study, goals)[:1]),
-            )
+            bar.total = min(total, max(done, reachable))
+            bar.set_postfix_str(_told(candidates(study, goals)[:1]), refresh=False)
+            bar.update(done - bar.n)
 
         yield ended
 

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.finishing import Finished
 from nas.front import Candidate
+from nas.goals import Goals
 from nas.objective import FOOTPRINT, TWIN
 from nas.preparation import Question
 from nas.quiet import quiet
@@ -54,10 +55,11 @@ def write_report(
         curves = {name: hypervolume(each, worst) for name, each in studies.items()}
     record = _record(request, question, scale, study, found, finished) | {"hypervolume": curves}
     write_json(request.out / RECORD, record)
+    shares = importances(study, question.goals)
     figures = {
         "front": front_plot(study, found, finished, question.run.task.metric, question.goals.max_latency_ms),
         "hypervolume": hypervolume_plot(curves) if any(curves.values()) else None,
-        "importance": _importances(study, question),
+        "importance": importance_plot(shares) if any(shares.values()) else None,
     }
     page = (
         _environment()
@@ -96,19 +98,24 @@ def reference_point(question: Question, scale: Scale, studies: Sequence[optuna.S
     return [worst[name] for name in goals.objectives]
 
 
-def _importances(study: optuna.Study, question: Question) -> graph.Figure | None:
+def importances(study: optuna.Study, goals: Goals) -> dict[str, dict[str, float]]:
+    """Return for each objective the share of its variance that each dimension explains; {} of too few students."""
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if len(complete) < FEWEST_FOR_IMPORTANCE:
-        return None
+        return {}
     shares: dict[str, dict[str, float]] = {}
-    for number, name in enumerate(question.goals.objectives):
+    # Optuna's default (PED-ANOVA) gives every objective of a study the same shares.
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    for number, name in enumerate(goals.objectives):
         try:
             with quiet():
-                found = optuna.importance.get_param_importances(study, target=partial(_value, number))
-                shares[name] = {each: share for each, share in found.items() if CONDITIONAL not in each}
+                found = optuna.importance.get_param_importances(
+                    study, evaluator=evaluator, target=partial(_value, number)
+                )
         except (ValueError, RuntimeError):  # one value in all trials
             continue
-    return importance_plot(shares) if any(shares.values()) else None
+        shares[name] = {each: float(share) for each, share in found.items() if CONDITIONAL not in each}
+    return shares
 
 
 def _value(number: int, trial: FrozenTrial) -> float:
