@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import track
 from scipy import stats
 
-from nas.finishing import finish
+from nas.finishing import finish, latencies
+from nas.front import Candidate
 from nas.preparation import ready, understand
 from nas.requests import request_of
 from nas.scoring import Scorer
@@ -67,10 +68,12 @@ def proxies(
         preparing = time.monotonic() - begin
         for row, spec in zip(rows, track(drawn, f"scoring ({strategy})", console=console), strict=True):
             row.update(_scored(scorer, spec, strategy) | {f"{strategy} first s": round(preparing, 1)})
-    texts = [(spec.name, None) for spec in drawn]
-    for row, done in zip(
-        rows, finish(texts, request.finishing, out, question.reference, request.setting, console), strict=True
-    ):
+
+    def costs(_: Sequence[str], files: Sequence[Path]) -> Sequence[float]:
+        return latencies(files, question.reference, request.setting)
+
+    texts: list[tuple[str, Candidate | None]] = [(spec.name, None) for spec in drawn]
+    for row, done in zip(rows, finish(texts, request.finishing, out, costs, console), strict=True):
         record = read_json(done.folder / "run.json")
         seconds = sum(stage["seconds"] for stage in record["seeds"][0]["stages"])
         row.update({"finished": done.before_export, "finished s": round(seconds, 1)})

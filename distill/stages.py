@@ -200,7 +200,7 @@ def _run_stage(
     title = f"{conditions.title}: {stage.name}"
     trainer_class = ProgressiveTrainer if stage.progressive else DistillTrainer
     trainer = trainer_class(distiller, arguments, _columns(rows, stage), conditions.collator, title)
-    state = _train(trainer, distiller, checkpoint)
+    state = train(trainer, distiller, checkpoint)
     _restore_dropout(dropout)
     result = StageResult(
         name=stage.name,
@@ -213,7 +213,7 @@ def _run_stage(
     return result
 
 
-def _train(trainer: DistillTrainer, distiller: Distiller, checkpoint: Path | None) -> TrainerState:
+def train(trainer: DistillTrainer, distiller: Distiller, checkpoint: Path | None) -> TrainerState:
     """Train to the end; a checkpoint that stands at the end already is loaded, or the Trainer would add a step."""
     if checkpoint is not None:
         state: TrainerState = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))

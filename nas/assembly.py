@@ -1,6 +1,7 @@
 """Joins the rooms for `nas.search`: prepare, search, finish the best, report."""
 
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,10 @@ from rich.console import Console
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from nas.finishing import finish
+from nas.finishing import Finished, finish, latencies
 from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, candidates, chosen
-from nas.objective import Objective
+from nas.objective import Objective, told
 from nas.preparation import Question, ready, understand
 from nas.progress import progress
 from nas.report import write_report
@@ -22,9 +23,10 @@ from nas.sampling import RANDOM
 from nas.scoring import Scale, Scorer
 from nas.settings import Request, study_settings
 from nas.storage import open_storage, without_password
-from nas.study import looked_at, open_study, search
+from nas.study import agreed, looked_at, open_study, search
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
+from students.building import build_student
 from students.spec import StudentSpec
 
 DATABASE, BEST = "study.db", "best.json"
@@ -42,9 +44,10 @@ def carry_out(request: Request, console: Console) -> Path:
     place = request.storage or str(request.out / DATABASE)
     storage = open_storage(place)
     question = understand(request)
-    _check_possible(question)
+    _check_possible(request, question)
     studies = {method: _open(request, question, storage, method) for method in _methods(request)}
     study = studies[request.method]
+    question = replace(question, goals=agreed(study, question.goals))
     _announce(request, question, study, without_password(place), console)
     scorer = ready(request, question, console)
     for method, each in studies.items():
@@ -52,14 +55,26 @@ def carry_out(request: Request, console: Console) -> Path:
     found = candidates(study, question.goals)
     if not found:
         raise UserError(_why_none(study, question))
-    _write_best(request, question, scorer, found)
-    best: list[tuple[str, Candidate | None]] = [(each.student, each) for each in chosen(found, request.finish)]
-    if best and request.compare:
-        best.append((request.config.student, None))
-    finished = finish(best, request.finishing, request.out, question.reference, request.setting, console)
+    finished = _finish(request, question, chosen(found, request.finish), console)
+    _write_best(request, question, scorer, found, finished)
     report = write_report(request, question, scorer, studies, found, finished)
     console.print(f"report: {report}")
     return report
+
+
+def _finish(request: Request, question: Question, best: Sequence[Candidate], console: Console) -> list[Finished]:
+    """Finish the best, and the hand-made student where it is asked for; the best that keeps the limits comes first."""
+    texts: list[tuple[str, Candidate | None]] = [(each.student, each) for each in best]
+    if texts and request.compare:
+        texts.append((request.config.student, None))
+
+    def costs(students: Sequence[str], files: Sequence[Path]) -> Sequence[float]:
+        if question.device is None:
+            return latencies(files, question.reference, request.setting)
+        return [question.device.predict(question.parse(student)) for student in students]
+
+    finished = finish(texts, request.finishing, request.out, costs, console)
+    return sorted(finished, key=lambda each: (each.proxy is None, question.goals.breaks(each.footprint), -each.quality))
 
 
 def _methods(request: Request) -> list[str]:
@@ -67,7 +82,7 @@ def _methods(request: Request) -> list[str]:
 
 
 def _open(request: Request, question: Question, storage: BaseStorage, method: str) -> optuna.Study:
-    settings = study_settings(request, method, question.goals, question.space, question.run.inputs)
+    settings = study_settings(request, method, request.goals, question.space, question.run.inputs)
     name = request.name if method == request.method else f"{request.name}-{method}"
     return open_study(storage, name, question.goals, settings)
 
@@ -108,17 +123,25 @@ def _limits(question: Question) -> str:
     return ", ".join(f"{name} {value:g}{unit}" for name, (value, unit) in pairs.items() if value is not None)
 
 
-def _check_possible(question: Question) -> None:
-    """Refuse limits that a latency model says no student of the space keeps."""
-    limit, device = question.goals.max_latency_ms, question.device
-    if device is None or limit is None:
-        return
-    fastest = min(question.space.students(), key=device.predict)
-    if device.predict(fastest) > limit:
-        raise UserError(
-            f"--max-latency-ms {limit:g} leaves no student: on {device.device} the fastest of the space, "
-            f"{fastest.name}, takes {device.predict(fastest):.2f} ms. Raise it, or widen the space (--space)."
-        )
+def _check_possible(request: Request, question: Question) -> None:
+    """Refuse limits on costs that no student of the space keeps, as a latency model or the smallest one's file says."""
+    device, asked = question.device, request.goals
+    if device is not None:
+        if question.goals.max_latency_ms is None:
+            return
+        best = min(question.space.students(), key=device.predict)
+        footprint = Footprint(device.predict(best), 0.0)
+    else:
+        best = next(question.space.students())  # the first is the smallest in everything
+        model = build_student(best, question.run.teacher.model)
+        footprint = measured_footprint(model, question.reference, request.setting, memory=asked.needs_memory)
+    for name, violation in asked.violations(footprint).items():
+        if violation > 0:
+            raise UserError(
+                f"the limit on {name} leaves no student: the smallest of the space, {best.name}, has "
+                f"{told(name, footprint)} on {device.device if device else 'this machine'}. Raise it, or widen the "
+                "space (--space)."
+            )
 
 
 def _why_none(study: optuna.Study, question: Question) -> str:
@@ -159,10 +182,15 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
         )
 
 
-def _write_best(request: Request, question: Question, scale: Scale, found: list[Candidate]) -> None:
-    best = found[0]
+def _write_best(
+    request: Request, question: Question, scale: Scale, found: Sequence[Candidate], finished: Sequence[Finished]
+) -> None:
+    """Write the best student: of the finished ones, if there are any, else of the search."""
+    named = {candidate.student: candidate for candidate in found}
+    best = next((named[each.student] for each in finished if each.student in named), found[0])
     document: dict[str, Any] = {
         **best.document(),
+        "finished": [each.document() for each in finished if each.student == best.student],
         "metric": question.run.task.metric,
         "teacher": request.config.teacher,
         "teacher_quality": scale.teacher,

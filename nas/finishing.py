@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -53,8 +53,7 @@ def finish(
     chosen: Sequence[tuple[str, Candidate | None]],
     words: Sequence[str],
     out: Path,
-    reference: Reference,
-    setting: Setting,
+    costs: Callable[[Sequence[str], Sequence[Path]], Sequence[float]],
     console: Console,
 ) -> list[Finished]:
     """Distil students with the whole recipe; those that are finished already are found again.
@@ -63,8 +62,7 @@ def finish(
         chosen: students' texts, each with what the search knew of it.
         words: options of `distill.run` beside student and folder.
         out: the search's folder.
-        reference: measured in turn with all of them.
-        setting: of the latency.
+        costs: returns the milliseconds of students and their files.
         console: says what is being done.
 
     Raises:
@@ -84,7 +82,7 @@ def finish(
     files = [
         folder / "student" / f"model-{_form(record)}.onnx" for folder, record in zip(folders, records, strict=True)
     ]
-    milliseconds = _latencies(files, reference, setting)
+    milliseconds = costs([student for student, _ in chosen], files)
     return [
         Finished(
             student=student,
@@ -115,7 +113,7 @@ def _distilled(student: str, words: Sequence[str], out: Path, console: Console) 
     return folder
 
 
-def _latencies(files: Sequence[Path], reference: Reference, setting: Setting) -> list[float]:
+def latencies(files: Sequence[Path], reference: Reference, setting: Setting) -> list[float]:
     """Return each file's milliseconds, all measured in turn with the reference."""
     if not files:
         return []

@@ -10,7 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.footprint import Footprint
 from nas.goals import Goals
 from nas.halving import dominates
-from nas.objective import FOOTPRINT, QUALITY, STUDENT, TWIN
+from nas.objective import FOOTPRINT, QUALITY, STUDENT
+from nas.study import looked_at
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def candidates(study: optuna.Study, goals: Goals) -> list[Candidate]:
     With quality among the objectives the best is the one of the highest quality, of two alike the faster one; without,
     the first objective decides. A limit on retention turns that round: the cheapest that keeps it.
     """
-    trials = [t for t in study.get_trials(deepcopy=False) if feasible(t) and TWIN not in t.user_attrs]
+    trials = [trial for trial in looked_at(study) if feasible(trial)]
     costs = {t.number: goals.as_costs(tuple(t.values)) for t in trials}
     found = [
         Candidate(
@@ -65,7 +66,8 @@ def candidates(study: optuna.Study, goals: Goals) -> list[Candidate]:
 def _rank(candidate: Candidate, goals: Goals) -> tuple[float, ...]:
     values = goals.as_costs(goals.values(candidate.quality, candidate.footprint))
     if goals.min_retention is None:
-        return values
+        first = -candidate.quality if "quality" in goals.objectives else values[0]
+        return (first, *values)
     costs = [value for name, value in zip(goals.objectives, values, strict=True) if name != "quality"]
     return (*costs, -candidate.quality)
 

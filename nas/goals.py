@@ -22,7 +22,8 @@ class Goals(Document):
         max_latency_ms: of the exported int8 file.
         max_size_mb: of that file, in 10^6 bytes.
         max_memory_mb: of running it, in 10^6 bytes.
-        min_retention: the student's metric as a share of its teacher's.
+        min_retention: the student's metric as a share of its teacher's, where the search measures it: after the short
+            distillation, or as a slice.
     """
 
     objectives: Annotated[tuple[Name, ...], Field(min_length=1)] = ("quality", "latency")
@@ -53,9 +54,15 @@ class Goals(Document):
             name: value / limit - 1 for name, (value, limit) in pairs.items() if limit is not None and value is not None
         }
 
+    def breaks(self, footprint: Footprint) -> bool:
+        """Tell whether a footprint is above a limit."""
+        return any(violation > 0 for violation in self.violations(footprint).values())
+
     def lost(self, quality: float, teacher: float) -> float | None:
         """Return by how much a metric is below the limit, as a share of the teacher's; None without a limit."""
-        return None if self.min_retention is None else self.min_retention - quality / teacher
+        if self.min_retention is None:
+            return None
+        return self.min_retention - quality / teacher if teacher > 0 else float(quality < teacher)
 
     def values(self, quality: float, footprint: Footprint) -> tuple[float, ...]:
         """Return the objectives' values in their order."""

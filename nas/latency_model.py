@@ -120,7 +120,8 @@ class LatencyModel:
         """
         try:
             document = read_json(path)
-            if document.pop("schema") != SCHEMA:
+            known = set(parts(StudentSpec("any", 1, 1, 1, 1), 1))
+            if document.pop("schema") != SCHEMA or any(set(costs) != known for costs in document["costs"].values()):
                 raise UserError(f"{path} was written by another version: fit it again with python -m nas.latency.")
             errors = document.pop("errors")
             timings = tuple(Timing(**timing) for timing in document.pop("timings"))

@@ -14,10 +14,11 @@ from nas.goals import UNITS, Goals
 from nas.halving import goes_on
 from nas.scoring import Scorer
 from nas.search_space import SearchSpace
-from nas.workers import sign
+from nas.workers import SECONDS, sign
+from pocketbert.errors import UserError
 from students.spec import StudentSpec
 
-STUDENT, FOOTPRINT, QUALITY, SECONDS, TWIN, NOTE = "student", "footprint", "quality", "seconds", "twin", "note"
+STUDENT, FOOTPRINT, QUALITY, TWIN, NOTE = "student", "footprint", "quality", "twin", "note"
 RUNG = "rung:"
 
 
@@ -56,12 +57,15 @@ class Objective:
         begin = time.monotonic()
         sign(trial)
         spec = self._space.suggest(trial)
+        trial.set_user_attr(STUDENT, spec.name)  # before looking: of two workers at one student the later one yields
         twin = self._twin(trial, spec)
-        trial.set_user_attr(STUDENT, spec.name)
         if twin is not None:
             return self._as(trial, twin)
         try:
             return self._measured(trial, spec)
+        except UserError as error:
+            trial.set_user_attr(NOTE, str(error))
+            raise
         finally:
             trial.set_user_attr(SECONDS, time.monotonic() - begin)
 
@@ -71,7 +75,8 @@ class Objective:
         same = (
             other
             for other in self._study.get_trials(deepcopy=False, states=live)
-            if other.number != trial.number and other.user_attrs.get(STUDENT) == spec.name
+            if other.user_attrs.get(STUDENT) == spec.name
+            and (other.number < trial.number or (other.number > trial.number and other.state != TrialState.RUNNING))
         )
         return next((other for other in same if TWIN not in other.user_attrs), None)
 
@@ -96,7 +101,7 @@ class Objective:
             trial.set_constraint(name, violation)
         over = [name for name, violation in violations.items() if violation > 0]
         if over:
-            raise _ended(trial, f"over the limit: {', '.join(_told(name, footprint) for name in over)}")
+            raise _ended(trial, f"over the limit: {', '.join(told(name, footprint) for name in over)}")
         self._scorer.start(spec, model)
         stopped: list[int] = []
 
@@ -118,9 +123,11 @@ class Objective:
     def _goes_on(self, trial: Trial, footprint: Footprint, steps: int, quality: float) -> bool:
         own = self._goals.as_costs(self._goals.values(quality, footprint))
         name = f"{RUNG}{steps}"
-        trials = self._study.get_trials(deepcopy=False)
-        others = [tuple(other.user_attrs[name]) for other in trials if name in other.user_attrs]
         trial.set_user_attr(name, list(own))
+        if steps >= self._scorer.last:
+            return True
+        trials = (t for t in self._study.get_trials(deepcopy=False) if t.number != trial.number)
+        others = [tuple(other.user_attrs[name]) for other in trials if name in other.user_attrs]
         return goes_on(own, others, self._share)
 
 
@@ -129,7 +136,8 @@ def _ended(trial: Trial, note: str) -> optuna.TrialPruned:
     return optuna.TrialPruned(note)
 
 
-def _told(name: str, footprint: Footprint) -> str:
+def told(name: str, footprint: Footprint) -> str:
+    """Say one of a footprint's costs, with its unit."""
     values: dict[str, Any] = {
         "latency": footprint.latency_ms, "size": footprint.size_mb, "memory": footprint.memory_mb,
     }  # fmt: skip

@@ -1,6 +1,6 @@
 """What all trials of a search share: data, teacher, its answers, the space, and a file to measure beside."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from filelock import FileLock
@@ -22,7 +22,7 @@ from nas.spaces import parse_space
 from nas.supernet import Supernet
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
-from students.building import build_student, proportions
+from students.building import build_student, family_of, proportions
 from students.export import export_int8
 from students.spec import StudentSpec, parse_student
 
@@ -48,6 +48,19 @@ class Question:
     device: LatencyModel | None
     goals: Goals
 
+    def parse(self, student: str) -> StudentSpec:
+        """Return what a student's text stands for, of the family that the teacher gives it."""
+        config = self.run.teacher.model.config
+        spec = parse_student(student, proportions(config))
+        return replace(spec, family=family_of(spec, config))
+
+    @property
+    def reference_ms(self) -> float:
+        """The hand-made student's latency, on the device that the search is about."""
+        if self.device is None:
+            return self.reference.latency_ms
+        return self.device.predict(self.parse(self.run.config.student))
+
 
 def understand(request: Request) -> Question:
     """Load data, teacher and space, and measure the hand-made student's file.
@@ -63,11 +76,11 @@ def understand(request: Request) -> Question:
         reference = _reference(request, run)
     if request.proxy.strategy == "supernet":
         space.largest()  # or it is refused
-    goals = request.goals
-    if all(limit is None for name, limit in goals if name != "objectives"):
-        limit = reference.latency_ms if device is None else device.predict(_hand_made(request, run))
-        goals = goals.model_copy(update={"max_latency_ms": round(limit, 3)})
-    return Question(run, space, reference, device, goals)
+    question = Question(run, space, reference, device, request.goals)
+    if all(limit is None for name, limit in request.goals if name != "objectives"):
+        limit = {"max_latency_ms": round(question.reference_ms, 3)}
+        return replace(question, goals=request.goals.model_copy(update=limit))
+    return question
 
 
 def ready(request: Request, question: Question, console: Console) -> Proxy | Supernet:

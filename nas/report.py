@@ -142,7 +142,7 @@ def _record(
         "goals": question.goals.model_dump(mode="json"),
         "latency_at": vars(request.setting),
         "device": question.device.device if question.device else "this machine",
-        "reference": {"student": request.config.student, "latency_ms": question.reference.latency_ms},
+        "reference": {"student": request.config.student, "latency_ms": question.reference_ms},
         "front": [candidate.document() for candidate in found if candidate.on_front],
         "finished": [each.document() for each in finished],
     }

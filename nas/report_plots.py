@@ -8,8 +8,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.finishing import Finished
 from nas.front import Candidate, feasible
-from nas.objective import FOOTPRINT, NOTE, QUALITY, SECONDS, STUDENT, TWIN
+from nas.objective import FOOTPRINT, NOTE, QUALITY, STUDENT, TWIN
 from nas.quiet import quiet
+from nas.workers import SECONDS
 
 INK, ACCENT, SOFT, WARM = "#1f2933", "#0b6e69", "#9aa5b1", "#c2410c"
 Points = Sequence[tuple[float, float, str]]

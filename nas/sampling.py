@@ -36,4 +36,4 @@ def sampler(name: str, seed: int, study: optuna.Study | None = None) -> BaseSamp
         study: with the trials so far.
     """
     done = 0 if study is None else len(study.get_trials(deepcopy=False))
-    return SAMPLERS[name](seed + 1_000_003 * done)
+    return SAMPLERS[name]((seed + 1_000_003 * done) % 2**32)

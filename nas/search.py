@@ -42,7 +42,10 @@ def search(
     ] = None,
     max_size_mb: Annotated[float | None, _text("Limit of the int8 file.")] = None,
     max_memory_mb: Annotated[float | None, _text("Limit of running it.")] = None,
-    min_retention: Annotated[float | None, _text("Least share of the teacher's metric, such as 0.95.")] = None,
+    min_retention: Annotated[
+        float | None,
+        _text("Least share of the teacher's metric, kept after the short distillation."),
+    ] = None,
     method: Annotated[str, _text("tpe, nsga2 or random.")] = "tpe",
     baseline: Annotated[bool, _text("Then search at random for as long, to compare with.")] = False,
     trials: Annotated[int, _text("Students in all.")] = 60,

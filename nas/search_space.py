@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from nas.dimensions import Dimension, Value
 from pocketbert.errors import UserError
+from pocketbert.files import fingerprint
 from students.architecture import FAMILIES, StudentSpec
 
 Point = dict[str, Value]
@@ -183,6 +184,11 @@ class SearchSpace:
             f"{space.family}: {'; '.join(_described(d) for d in space.dimensions)} ({space.count():,} students)"
             for space in self.families
         ]
+
+    def key(self) -> str:
+        """Return what stands for the students of the space."""
+        limits = [[space.smallest_head, space.largest_head] for space in self.families]
+        return fingerprint([self.document(), limits])
 
     def document(self) -> dict[str, dict[str, list[Value]]]:
         """Return the space as plain data, as YAML has it."""

@@ -84,7 +84,7 @@ def study_settings(
     Args:
         request: of the search.
         method: that chooses the students.
-        goals: with the limits that hold.
+        goals: as asked for; the limit that holds without any is the first worker's to say.
         space: of the students.
         inputs: fingerprints of data and teacher.
     """
@@ -93,7 +93,7 @@ def study_settings(
     return {
         "data": inputs["data"],
         "teacher": [config["teachers"], config["teacher_training"], config["finetune"], inputs["teacher"]],
-        "space": fingerprint(space.document()),
+        "space": space.key(),
         "family": [family.family for family in space.families],
         "goals": goals.model_dump(mode="json"),
         "proxy": request.proxy.model_dump(mode="json"),

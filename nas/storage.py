@@ -11,12 +11,13 @@ from optuna.storages import (
     GrpcStorageProxy,
     JournalStorage,
     RDBStorage,
-    RetryHeartbeatStaleTrialCallback,
 )
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from nas.quiet import quiet
+from nas.workers import queue_again
 from pocketbert.errors import UserError
 
 HEARTBEAT = 5
@@ -28,7 +29,6 @@ GRACE = 30
 PATIENCE = 8
 """Seconds that a server may take to answer."""
 
-RETRIES = 3
 JOURNALS = {".journal", ".log"}
 _KINDS = "a file such as study.db or study.journal, sqlite:///FILE, postgresql://USER@HOST/NAME, or grpc://HOST:PORT"
 
@@ -53,12 +53,21 @@ def open_storage(text: str) -> BaseStorage:
 
 def without_password(text: str) -> str:
     """Return a storage's name as it may be shown."""
-    parts = urlsplit(text)
-    return text if parts.password is None else text.replace(f":{parts.password}@", ":…@")
+    if "://" not in text or text.startswith("grpc://"):
+        return text
+    try:
+        url = make_url(text)
+        secret = {name: "…" for name in url.query if "pass" in name.lower()}
+        return url.update_query_dict(secret).render_as_string(hide_password=True)
+    except (ArgumentError, ValueError):
+        return f"{text.partition('://')[0]}://…"
 
 
 def _file(path: Path) -> BaseStorage:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unreachable(str(path), error) from None
     if path.suffix not in JOURNALS:
         return _database(f"sqlite:///{path.absolute()}")
     try:
@@ -81,7 +90,7 @@ def _database(url: str) -> BaseStorage:
                 engine_kwargs=options,
                 heartbeat_interval=HEARTBEAT,
                 grace_period=GRACE,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+                heartbeat_stale_trial_callback=queue_again,
             )
     except ImportError as error:
         raise UserError(

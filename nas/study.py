@@ -5,20 +5,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, OptunaError
+from optuna.exceptions import DuplicatedStudyError, OptunaError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from distill.config import differences
 from nas.goals import Goals
-from nas.objective import TWIN, Objective
+from nas.objective import NOTE, STUDENT, TWIN, Objective
 from nas.quiet import quiet
 from nas.sampling import sampler
 from nas.search_space import SearchSpace
-from nas.workers import is_mine, take_up
+from nas.workers import is_mine, queue_again, seconds_before, take_up
 from pocketbert.errors import UserError
 
-SETTINGS = "settings"
+SETTINGS, LIMITS = "settings", "limits"
+FAILURES_IN_A_ROW = 3
 TWINS_IN_A_ROW = 5
 """After so many students that were looked at before, one is chosen at random."""
 
@@ -56,6 +57,13 @@ def open_study(storage: BaseStorage, name: str, goals: Goals, settings: Mapping[
     return study
 
 
+def agreed(study: optuna.Study, goals: Goals) -> Goals:
+    """Return the goals with the limits of the study's first worker: another machine would measure its own."""
+    if LIMITS not in study.user_attrs:
+        study.set_user_attr(LIMITS, goals.model_dump(mode="json"))
+    return Goals.model_validate(study.user_attrs[LIMITS])
+
+
 def _settings(study: optuna.Study) -> dict[str, Any] | None:
     """Return a study's settings; whoever has just made it may still be writing them."""
     for _ in range(20):
@@ -69,7 +77,8 @@ def _settings(study: optuna.Study) -> dict[str, Any] | None:
 def looked_at(study: optuna.Study) -> list[FrozenTrial]:
     """Return the trials that are finished, one a student."""
     finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
-    return [trial for trial in finished if TWIN not in trial.user_attrs]
+    once = {trial.user_attrs.get(STUDENT): trial for trial in reversed(finished) if TWIN not in trial.user_attrs}
+    return sorted(once.values(), key=lambda trial: trial.number)
 
 
 def search(
@@ -92,32 +101,50 @@ def search(
         method: of `nas.sampling`.
         seed: of the choices.
         trials: students in all.
-        seconds: that this worker works; the last trial is not cut short.
+        seconds: that this machine works, earlier calls included; the last trial is not cut short.
         ended: called after each trial.
     """
-    begin, count, twins = time.monotonic(), space.count(), 0
+    over = f"over:{trials}:{seconds:g}"
+    if study.user_attrs.get(over):
+        return
+    begin, count, twins, failed = time.monotonic() - seconds_before(study), space.count(), 0, 0
     while (done := len(looked_at(study))) < min(trials, count) and time.monotonic() - begin < seconds:
         take_up(study)
         stuck = method != "random" and twins >= TWINS_IN_A_ROW
         study.sampler = sampler("random" if stuck else method, seed, study)
-        _one(study, objective, ended)
+        note = _one(study, objective, ended)
+        failed = failed + 1 if note else 0
+        if note and failed == FAILURES_IN_A_ROW:
+            raise UserError(f"{failed} students in a row failed, the last of them with: {note}")
         twins = 0 if len(looked_at(study)) > done else twins + 1
+        if twins > 2 * TWINS_IN_A_ROW:  # what is left is perhaps at work elsewhere
+            time.sleep(min(2.0, 0.02 * twins))
+    study.set_user_attr(over, True)
 
 
-def _one(study: optuna.Study, objective: Objective, ended: Ended) -> None:
+def _one(study: optuna.Study, objective: Objective, ended: Ended) -> str | None:
+    """Look at one student; return why it failed, if it did."""
+    seen: list[FrozenTrial] = []
     with quiet():
         try:
             # Through optimize, since only there a trial gives signs of life.
-            study.optimize(objective, n_trials=1, catch=(UserError,), callbacks=[ended])
+            study.optimize(
+                objective, n_trials=1, catch=(UserError,), callbacks=[ended, lambda _, trial: seen.append(trial)]
+            )
         except KeyboardInterrupt:
             _queue_interrupted(study)
             raise
+        except (UpdateFinishedTrialError, ValueError) as error:
+            if isinstance(error, ValueError) and "Cannot tell" not in str(error):
+                raise
+            return None  # taken for dead, and taken up by another worker
         except OptunaError as error:
             raise UserError(f"the storage no longer answers ({' '.join(str(error).split())[:120]}).") from None
+    return next((trial.user_attrs.get(NOTE) for trial in seen if trial.state == TrialState.FAIL), None)
 
 
 def _queue_interrupted(study: optuna.Study) -> None:
     """Queue again the trial that this process was at."""
     failed = [t for t in study.get_trials(deepcopy=False, states=(TrialState.FAIL,)) if is_mine(t)]
     if failed:
-        study.enqueue_trial(failed[-1].params)
+        queue_again(study, failed[-1])

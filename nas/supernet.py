@@ -6,6 +6,7 @@ the largest one's answers, their gradients added up. Deviations: the largest stu
 matters most in it is put first (`nas.ordering`); a depth is a choice of whole layers, spread evenly.
 """
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -23,9 +24,9 @@ from distill.distiller import Distiller
 from distill.objectives import Objective
 from distill.preparation import Run
 from distill.recipes.schema import Stage
-from distill.stages import build_distiller
+from distill.stages import build_distiller, train
 from distill.starting import start_from_teacher
-from distill.trainer import DistillTrainer, latest_checkpoint, training_arguments
+from distill.trainer import DistillTrainer, latest_checkpoint, seconds_trained, training_arguments
 from nas.ordering import order
 from nas.proxy import START_ROWS
 from nas.scoring import Scale, Watch
@@ -106,7 +107,7 @@ class Supernet(Scale):
         super().__init__(run)
         self._space, self._rows, self._stage, self._folder = space, rows, stage, folder
         self.whole = self.build(space.largest())
-        key = fingerprint([space.document(), stage.model_dump(mode="json"), run.inputs, run.config.seed])
+        key = fingerprint([space.key(), stage.model_dump(mode="json"), run.inputs, run.config.seed])
         if not self._found(key):
             self._train(key)
         self.whole.eval()
@@ -147,13 +148,11 @@ class Supernet(Scale):
             self._stage.training, folder, len(self._rows), run.config.seed, bf16=run.config.bf16
         )
         trainer = DistillTrainer(distiller, arguments, self._rows, run.collator, "supernet")
-        checkpoint = latest_checkpoint(folder)
-        try:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        finally:
-            trainer.close()
+        state = train(trainer, distiller, latest_checkpoint(folder))
+        (self._folder / FACTS).unlink(missing_ok=True)  # or facts of another would vouch for these weights
         save_model(self.whole, str(self._folder / WEIGHTS))
-        write_json(self._folder / FACTS, {"key": key, "seconds": trainer.state.log_history[-1].get("train_runtime")})
+        write_json(self._folder / FACTS, {"key": key, "seconds": seconds_trained(state)})
+        shutil.rmtree(folder)
 
     def _start(self) -> None:
         """Cut the largest student out of the teacher, and put first what matters most."""

@@ -8,12 +8,13 @@ from typing import Any
 import optuna
 import psutil
 from optuna.exceptions import UpdateFinishedTrialError
-from optuna.storages import RetryHeartbeatStaleTrialCallback, fail_stale_trials
+from optuna.storages import fail_stale_trials
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from nas.quiet import quiet
 
-WORKER = "worker"
+WORKER, RETRIES, SECONDS = "worker", "retries", "seconds"
+MOST_RETRIES = 3
 
 
 def sign(trial: Trial) -> None:
@@ -36,19 +37,31 @@ def take_up(study: optuna.Study) -> int:
     before = _waiting(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_dead(trial.user_attrs.get(WORKER)):
-            _queue_again(study, trial)
+            _give_up(study, trial)
     with quiet():
         fail_stale_trials(study)
     return _waiting(study) - before
 
 
-def _queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
+    """Queue the student of a trial that was lost, a few times at most; nothing else of that trial counts."""
+    retries = trial.user_attrs.get(RETRIES, 0)
+    if trial.params and retries < MOST_RETRIES:
+        study.enqueue_trial(trial.params, user_attrs={RETRIES: retries + 1})
+
+
+def _give_up(study: optuna.Study, trial: FrozenTrial) -> None:
     try:
         study.tell(trial.number, state=TrialState.FAIL)
     except (ValueError, UpdateFinishedTrialError):  # another worker was faster
         return
-    with quiet():
-        RetryHeartbeatStaleTrialCallback()(study, study.trials[trial.number])
+    queue_again(study, trial)
+
+
+def seconds_before(study: optuna.Study) -> float:
+    """Return how long processes of this machine that have ended worked on a study."""
+    ended = (t for t in study.get_trials(deepcopy=False) if _is_dead(t.user_attrs.get(WORKER)))
+    return float(sum(trial.user_attrs.get(SECONDS, 0.0) for trial in ended))
 
 
 def _waiting(study: optuna.Study) -> int:
@@ -56,7 +69,20 @@ def _waiting(study: optuna.Study) -> int:
 
 
 def _this_process() -> dict[str, Any]:
-    return {"machine": _this_machine(), "pid": os.getpid(), "started": psutil.Process().create_time()}
+    return {"machine": _this_machine(), "pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def _started(process: int) -> float:
+    """Return when a process began, in ticks since boot where the system tells: a clock may be set.
+
+    Raises:
+        psutil.NoSuchProcess: there is none.
+    """
+    stat = Path(f"/proc/{process}/stat")
+    try:
+        return float(stat.read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+    except OSError:
+        return float(psutil.Process(process).create_time())
 
 
 def _this_machine() -> str:
@@ -70,7 +96,7 @@ def _is_dead(worker: dict[str, Any] | None) -> bool:
     if worker is None or worker["machine"] != _this_machine():
         return False
     try:
-        return bool(psutil.Process(worker["pid"]).create_time() != worker["started"])
+        return bool(_started(worker["pid"]) != worker["started"])
     except psutil.NoSuchProcess:
         return True
     except psutil.AccessDenied:

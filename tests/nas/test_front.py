@@ -28,6 +28,11 @@ def test_the_best_keeps_the_limits_and_has_the_highest_quality():
     assert [(c.student, c.on_front) for c in found] == [("s0", True), ("s2", True), ("s3", False)]
 
 
+def test_the_order_of_the_objectives_does_not_decide():
+    goals = Goals(objectives=("latency", "quality"))
+    assert [c.student for c in candidates(_study(goals, *POINTS), goals)] == ["s0", "s2", "s3"]
+
+
 def test_with_a_limit_on_retention_the_cheapest_is_best():
     goals = Goals(min_retention=0.5)
     assert [c.student for c in candidates(_study(goals, *POINTS), goals)] == ["s2", "s3", "s0"]

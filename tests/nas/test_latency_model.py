@@ -81,7 +81,9 @@ def test_a_model_of_another_setting_or_none_at_all_is_refused(tmp_path):
     _fitted().save(file)
     with pytest.raises(UserError, match="at length 32, and 64 is asked for"):
         LatencyModel.load(file, Setting(length=64))
-    for text in ("{", "[]", json.dumps({"schema": 1}), json.dumps({"schema": 99})):
+    document = json.loads(file.read_text())
+    del document["costs"]["bert"]["norms"]
+    for text in (json.dumps(document), "{", "[]", json.dumps({"schema": 1}), json.dumps({"schema": 99})):
         file.write_text(text)
         with pytest.raises(UserError):
             LatencyModel.load(file)

@@ -15,10 +15,11 @@ import pytest
 from rich.console import Console
 
 from nas import search
-from nas.objective import FOOTPRINT, STUDENT, TWIN
+from nas.latency_model import LatencyModel, parts
+from nas.objective import STUDENT, TWIN
 from nas.study import looked_at
 from pocketbert import command
-from students.spec import parse_student_or_folder
+from students.spec import parse_student, parse_student_or_folder
 from tests.distill.command import Result, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
@@ -143,11 +144,63 @@ def test_a_mistake_is_one_line_before_any_long_work(files, tmp_path, options, sa
     assert not (tmp_path / "out" / "search" / "teacher").exists()
 
 
-def test_limits_that_no_student_keeps_say_which_and_by_how_much(files, tmp_path):
-    result = _search(*search_arguments(files, tmp_path / "out", "--max-size-mb", "0.001", "--trials", "3"))
+@pytest.mark.parametrize(
+    ("option", "value", "said"), [("--max-size-mb", "0.001", "size"), ("--max-latency-ms", "0.000001", "latency")]
+)
+def test_limits_that_no_student_keeps_are_named_before_any_long_work(files, tmp_path, option, value, said):
+    result = _search(*search_arguments(files, tmp_path / "out", option, value))
     assert result.returncode == 2
-    assert "size rules out 3 of them" in result.stderr
-    assert all(FOOTPRINT in trial.user_attrs for trial in looked_at(_study(tmp_path / "out")))
+    assert f"the limit on {said} leaves no student: the smallest of the space, family=bert,layers=1" in result.stderr
+    assert not (tmp_path / "out" / "search" / "teacher").exists()
+
+
+def test_a_limit_that_no_trained_student_keeps_says_by_how_much(files, tmp_path):
+    result = _search(*search_arguments(files, tmp_path / "out", "--min-retention", "1.9", "--trials", "3"))
+    assert result.returncode == 2
+    assert "retention rules out 3 of them" in result.stderr
+
+
+def test_without_a_limit_the_hand_made_students_latency_holds_and_another_folder_takes_it_over(files, tmp_path):
+    storage = ("--storage", str(tmp_path / "shared.db"), "--finish", "0")
+    words = [search_arguments(files, tmp_path / name, *storage, "--trials", trials) for name, trials in
+             (("one", "3"), ("two", "5"))]  # fmt: skip
+    for each in words:
+        place = each.index("--max-latency-ms")
+        del each[place : place + 2]
+        assert (result := _search(*each)).returncode == 0, result.stdout + result.stderr
+    records = [json.loads((tmp_path / name / "search.json").read_text()) for name in ("one", "two")]
+    assert records[0]["goals"]["max_latency_ms"] == records[1]["goals"]["max_latency_ms"] > 0
+    assert records[1]["students_looked_at"] == 5
+
+
+def test_an_interrupted_finishing_goes_on_with_the_same_student_and_searches_no_more(files, tmp_path):
+    words = search_arguments(files, tmp_path / "out", "--minutes", "0.1", "--trials", "1000", "--finish", "1")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nas.assembly.finish", _press)
+        assert _search(*words).returncode == 130
+    before = len(_study(tmp_path / "out").trials)
+    assert _search(*words).returncode == 0
+    assert len(_study(tmp_path / "out").trials) == before
+
+
+def _press(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_latency_model_decides_for_a_device_that_is_not_here(files, tmp_path):
+    costs = dict.fromkeys(parts(parse_student("tiny"), 8), 0.0) | {"call": 1.0, "layer": 10.0}
+    LatencyModel("phone", 8, 1, 1, {"bert": costs}, None, {}, ()).save(tmp_path / "phone.json")
+    device = ("--device", str(tmp_path / "phone.json"), "--max-latency-ms", "25", "--trials", "6")
+    result = _search(*search_arguments(files, tmp_path / "out", *device, "--finish", "1"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((tmp_path / "out" / "search.json").read_text())
+    assert record["device"] == "phone"
+    assert {row["latency_ms"] for row in record["front"]} <= {11.0, 21.0}
+    assert record["finished"][0]["footprint"]["latency_ms"] in {11.0, 21.0}
+    assert record["reference"]["latency_ms"] == 21.0
+    result = _search(*search_arguments(files, tmp_path / "none", *device[:2], "--max-latency-ms", "5"))
+    assert result.returncode == 2
+    assert "has latency 11.00 ms on phone" in result.stderr
 
 
 def test_a_killed_worker_loses_no_student_and_counts_none_twice(files, tmp_path):

@@ -70,6 +70,11 @@ def test_a_width_that_no_heads_divide_is_no_dead_end():
         _space(hidden=(7,), heads=(2, 3)).without_dead_ends()
 
 
+def test_spaces_of_other_heads_are_other_spaces():
+    narrow = SearchSpace((FamilySpace("bert", _space().dimensions, largest_head=6),))
+    assert narrow.key() != SearchSpace((_space(),)).key() == SearchSpace((_space(),)).key()
+
+
 def test_heads_divide_the_bottleneck_where_there_is_one():
     point = {"layers": 2, "hidden": 32, "bottleneck": 12, "embedding": 8, "feed_forward": 16, "feed_forwards": 2}
     dimensions = tuple(Dimension(name, (value,)) for name, value in point.items())

@@ -47,5 +47,13 @@ def test_what_is_no_storage_is_refused(tmp_path):
 
 
 def test_a_password_is_not_shown():
-    assert without_password("postgresql://a:b@host/name") == "postgresql://a:…@host/name"
+    assert without_password("postgresql://a:b@host/name") == "postgresql://a:***@host/name"
     assert without_password("postgresql://a@host/name") == "postgresql://a@host/name"
+    for text in ("u:se%23cret@h/db", "u:secret@h/db?user=u&password=secret", "u:se#cret@h/db", "u:a[secret@h/db"):
+        assert "cret" not in without_password(f"postgresql://{text}"), text
+
+
+def test_a_place_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="can't be opened"):
+        open_storage(str(tmp_path / "file" / "study.db"))

@@ -88,6 +88,18 @@ def test_an_interrupted_student_is_taken_up_first(tmp_path, name):
     assert len(again.trained) == 3
 
 
+def test_students_that_all_fail_end_the_search_with_the_reason(tmp_path):
+    study = _open(tmp_path / "study.db")
+    _, objective, proxy = known(study=study)
+
+    def fail(*_):
+        raise UserError("no memory is told here")
+
+    proxy.train = fail
+    with pytest.raises(UserError, match="3 students in a row failed, the last of them with: no memory is told here"):
+        search(study, objective, small_space(), "tpe", 0, trials=9, seconds=60, ended=lambda *_: None)
+
+
 def test_a_student_that_fails_does_not_end_the_search(tmp_path):
     study = _open(tmp_path / "study.db")
     space = small_space()
