@@ -12,11 +12,12 @@ from rich.console import Console
 from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from distill.config import check_folder
 from nas.finishing import Finished, finish, latencies
 from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, candidates, chosen
 from nas.objective import Objective, told
-from nas.preparation import Question, ready, understand
+from nas.preparation import PREPARED, Question, ready, understand
 from nas.progress import progress
 from nas.report import write_report
 from nas.sampling import RANDOM
@@ -41,6 +42,7 @@ def carry_out(request: Request, console: Console) -> Path:
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     datasets.disable_progress_bars()
+    check_folder(request.out / PREPARED, request.config)
     place = request.storage or str(request.out / DATABASE)
     storage = open_storage(place)
     question = understand(request)

@@ -8,7 +8,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pocketbert.errors import UserError
 
 Model = TypeVar("Model", bound=BaseModel)
-OPTIONS = {"teachers": "teacher", "teacher_weights": "teacher-weight", "text_columns": "text-column"}
+OPTIONS = {
+    "teachers": "teacher",
+    "teacher_weights": "teacher-weight",
+    "text_columns": "text-column",
+    "objectives": "objective",
+}
 """How fields with several values are called on the command line."""
 
 
