@@ -104,7 +104,8 @@ def _database(url: str) -> BaseStorage:
 def _proxy(url: str) -> BaseStorage:
     parts = _check_port(url, 13000)
     try:
-        storage = GrpcStorageProxy(host=parts[0], port=parts[1])
+        with quiet():
+            storage = GrpcStorageProxy(host=parts[0], port=parts[1])
         storage.wait_server_ready(timeout=PATIENCE)
     except ImportError:
         raise UserError(f"--storage {url}: needs the package grpcio: pip install grpcio.") from None
