@@ -115,10 +115,18 @@ class Distiller(nn.Module):
         loss = torch.stack([self._objective(name).weight * value for name, value in values.items()]).sum()
         result = {"loss": loss, "logits": student.logits}
         if self.training:
+            beside = self.beside(inputs, student.logits)
+            result["loss"] = loss + sum(beside.values())
+            values |= beside
             result |= {name: value.detach() for name, value in values.items()}
-            shares = {name: self._objective(name).share(labels) for name in values}
+            shares = {name: self._objective(name).share(labels) for name in self.objectives}
             result |= {f"{name}{SHARE}": share for name, share in shares.items() if share is not None}
         return result
+
+    def beside(self, inputs: Mapping[str, Tensor], logits: Tensor) -> dict[str, Tensor]:
+        """Return further losses by name, which count in training, given what the student answered [B, C]; none here."""
+        del inputs, logits
+        return {}
 
     def observe(self, inputs: Mapping[str, Tensor]) -> tuple[Activations, Activations]:
         """Return what the objectives compare, the student's and the teacher's, on texts as they are.

@@ -128,9 +128,9 @@ def _limits(question: Question) -> str:
 def _check_possible(request: Request, question: Question) -> None:
     """Refuse limits on costs that no student of the space keeps, as a latency model or the smallest one's file says."""
     device, asked = question.device, request.goals
+    if not asked.limits_costs:
+        return
     if device is not None:
-        if question.goals.max_latency_ms is None:
-            return
         best = min(question.space.students(), key=device.predict)
         footprint = Footprint(device.predict(best), 0.0)
     else:

@@ -43,6 +43,11 @@ class Goals(Document):
         """Whether the peak memory is to be measured."""
         return "memory" in self.objectives or self.max_memory_mb is not None
 
+    @property
+    def limits_costs(self) -> bool:
+        """Whether latency, size or memory has a limit."""
+        return any(limit is not None for limit in (self.max_latency_ms, self.max_size_mb, self.max_memory_mb))
+
     def violations(self, footprint: Footprint) -> dict[str, float]:
         """Return for each limit on costs by how much of it a footprint is above; 0 or less is within."""
         pairs = {

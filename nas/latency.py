@@ -78,13 +78,12 @@ def latency(
 
 def _export(folder: Path, teacher: str, space: Sequence[str], count: int, seed: int) -> dict[str, Path]:
     """Write files of students drawn at random; return each student's."""
-    # Imported here because they take seconds, which a file that is not there should not.
-    from transformers.utils import logging as transformers_logging  # noqa: PLC0415
+    from transformers.utils import logging as transformers_logging  # noqa: PLC0415  (seconds, as the four below)
 
-    from nas.spaces import parse_space  # noqa: PLC0415
-    from students.building import build_student, proportions  # noqa: PLC0415
-    from students.export import export_int8  # noqa: PLC0415
-    from teachers.loading import load_teacher  # noqa: PLC0415
+    from nas.spaces import parse_space  # noqa: PLC0415  (seconds)
+    from students.building import build_student, proportions  # noqa: PLC0415  (seconds)
+    from students.export import export_int8  # noqa: PLC0415  (seconds)
+    from teachers.loading import load_teacher  # noqa: PLC0415  (seconds)
 
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -50,9 +50,7 @@ class Question:
 
     def parse(self, student: str) -> StudentSpec:
         """Return what a student's text stands for, of the family that the teacher gives it."""
-        config = self.run.teacher.model.config
-        spec = parse_student(student, proportions(config))
-        return replace(spec, family=family_of(spec, config))
+        return _parse(student, self.run)
 
     @property
     def reference_ms(self) -> float:
@@ -77,7 +75,7 @@ def understand(request: Request) -> Question:
     if request.proxy.strategy == "supernet":
         space.largest()  # or it is refused
     question = Question(run, space, reference, device, request.goals)
-    if all(limit is None for name, limit in request.goals if name != "objectives"):
+    if not request.goals.limits_costs and request.goals.min_retention is None:
         limit = {"max_latency_ms": round(question.reference_ms, 3)}
         return replace(question, goals=request.goals.model_copy(update=limit))
     return question
@@ -127,8 +125,10 @@ def _scorer(request: Request, question: Question) -> Proxy | Supernet:
     return Proxy(run, answered, own, rungs(settings.steps, settings.rungs))
 
 
-def _hand_made(request: Request, run: Run) -> StudentSpec:
-    return parse_student(request.config.student, proportions(run.teacher.model.config))
+def _parse(student: str, run: Run) -> StudentSpec:
+    config = run.teacher.model.config
+    spec = parse_student(student, proportions(config))
+    return replace(spec, family=family_of(spec, config))
 
 
 def _reference(request: Request, run: Run) -> Reference:
@@ -139,7 +139,7 @@ def _reference(request: Request, run: Run) -> Reference:
         kept = read_json(facts)
         if kept["of"] == key:
             return Reference(path, kept["latency_ms"])
-    export_int8(build_student(_hand_made(request, run), run.teacher.model), path)
+    export_int8(build_student(_parse(request.config.student, run), run.teacher.model), path)
     reference = Reference.measured(path, request.setting)
     write_json(facts, {"of": key, "latency_ms": reference.latency_ms})
     return reference

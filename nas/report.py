@@ -11,6 +11,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from optuna.trial import FrozenTrial, TrialState
 
+from benchmarks.report_format import unbroken
 from nas.finishing import Finished
 from nas.front import Candidate
 from nas.goals import Goals
@@ -160,10 +161,12 @@ def _drawn(figures: Mapping[str, graph.Figure | None]) -> dict[str, Markup]:
 
 
 def _environment() -> Environment:
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader([PackageLoader("nas"), PackageLoader("benchmarks")]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["unbroken"] = unbroken
+    return environment

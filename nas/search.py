@@ -107,9 +107,8 @@ def search(
         "max-length": max_length, "seed": seed, "seeds": seeds, "latency-length": length, "threads": threads,
     }  # fmt: skip
     try:
-        # Imported here because they take seconds, which --help and what is not there should not.
-        from nas.assembly import carry_out  # noqa: PLC0415
-        from nas.requests import request_of  # noqa: PLC0415
+        from nas.assembly import carry_out  # noqa: PLC0415  (seconds, which --help should not take)
+        from nas.requests import request_of  # noqa: PLC0415  (the same)
 
         request = request_of(
             shared, bf16=bf16, compared_with=compared_with, space=space or (), space_file=space_file,
@@ -134,7 +133,7 @@ def search(
 def _check_numbers(**numbers: float) -> None:
     for name, value in numbers.items():
         least = 0 if name == "minutes" else 1
-        if value < least or value != value:  # noqa: PLR0124  (not a number)
+        if not value >= least:  # or it is not a number
             raise UserError(f"--{name} {value}: it must be at least {least}.")
 
 

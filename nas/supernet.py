@@ -63,25 +63,11 @@ class Sandwich(Distiller):
         super().__init__(student, objectives, teacher)
         self._draw = draw
 
-    def forward(
-        self,
-        input_ids: Tensor,
-        attention_mask: Tensor,
-        token_type_ids: Tensor | None = None,
-        labels: Tensor | None = None,
-        teacher_logits: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """Return the sum of all losses as `loss`, and the slices' as `slices`; see `Distiller.forward`."""
-        result = super().forward(input_ids, attention_mask, token_type_ids, labels, teacher_logits)
-        if not self.training:
-            return result
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None:
-            inputs["token_type_ids"] = token_type_ids
-        target, own = result["logits"].detach(), result["loss"].new_zeros(())
-        for spec in self._draw():
-            own = own + self._compare(Slice(spec, self.student).logits(inputs, training=True), target)
-        return result | {"loss": result["loss"] + own, "slices": own.detach()}
+    def beside(self, inputs: Mapping[str, Tensor], logits: Tensor) -> dict[str, Tensor]:
+        """Return the sum over the slices of this step of how far each is from what the largest student answered."""
+        target = logits.detach()
+        answers = (Slice(spec, self.student).logits(dict(inputs), training=True) for spec in self._draw())
+        return {"slices": torch.stack([self._compare(each, target) for each in answers]).sum()}
 
     def _compare(self, logits: Tensor, target: Tensor) -> Tensor:
         if self.student.config.problem_type == "regression":

@@ -68,7 +68,7 @@ def not_utf8(path: Path) -> UserError:
     """Return the error for a file that is not UTF-8, with the first line that is not."""
     line = 1
     with path.open("rb") as stream:
-        for line, raw in enumerate(stream, 1):  # noqa: B007
+        for line, raw in enumerate(stream, 1):  # noqa: B007  (told after the loop)
             try:
                 raw.decode("utf-8")
             except UnicodeDecodeError:
