@@ -23,7 +23,7 @@ from nas.report import write_report
 from nas.sampling import RANDOM
 from nas.scoring import Scale, Scorer
 from nas.settings import Request, study_settings
-from nas.storage import open_storage, without_password
+from nas.storage import answering, open_storage, without_password
 from nas.study import agreed, looked_at, open_study, search
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
@@ -45,6 +45,11 @@ def carry_out(request: Request, console: Console) -> Path:
     check_folder(request.out / PREPARED, request.config)
     place = request.storage or str(request.out / DATABASE)
     storage = open_storage(place)
+    with answering(place):
+        return _carry_out(request, storage, place, console)
+
+
+def _carry_out(request: Request, storage: BaseStorage, place: str, console: Console) -> Path:
     question = understand(request)
     _check_possible(request, question)
     studies = {method: _open(request, question, storage, method) for method in _methods(request)}

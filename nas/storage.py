@@ -1,11 +1,15 @@
 """Where a study is kept: a file, or a database that many workers share."""
 
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.storages import (
     BaseStorage,
     GrpcStorageProxy,
@@ -49,6 +53,44 @@ def open_storage(text: str) -> BaseStorage:
     if text.startswith("grpc://"):
         return _proxy(text)
     return _database(text)
+
+
+@contextmanager
+def answering(text: str) -> Iterator[None]:
+    """Say in one line that a storage went away; what it holds is not lost.
+
+    Args:
+        text: the storage, as given.
+
+    Raises:
+        UserError: it no longer answers.
+    """
+    usual = threading.excepthook
+    # A trial's signs of life come from a thread; what it meets, the trial itself meets next.
+    threading.excepthook = lambda met: None if _of_storage(met.exc_value) else usual(met)
+    try:
+        yield
+    except Exception as error:
+        lost = _of_storage(error)
+        if isinstance(error, UserError) or lost is None:
+            raise
+        reason = " ".join(str(lost).split("\n")[0].split())[:160]
+        raise UserError(
+            f"the storage {without_password(text)} no longer answers ({reason}): no student looked at is lost, and the "
+            "same command goes on once it does."
+        ) from None
+    finally:
+        threading.excepthook = usual
+
+
+def _of_storage(error: BaseException | None) -> BaseException | None:
+    """Return the storage's own error behind another: Optuna fails in its turn when it can't write how a trial ended."""
+    while error is not None:
+        # gRPC is no requirement, so its errors can't be named
+        if isinstance(error, SQLAlchemyError | StorageInternalError) or type(error).__module__.startswith("grpc"):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def without_password(text: str) -> str:

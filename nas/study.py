@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import optuna
-from optuna.exceptions import DuplicatedStudyError, OptunaError, UpdateFinishedTrialError
+from optuna.exceptions import DuplicatedStudyError, UpdateFinishedTrialError
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -138,8 +138,6 @@ def _one(study: optuna.Study, objective: Objective, ended: Ended) -> str | None:
             if isinstance(error, ValueError) and "Cannot tell" not in str(error):
                 raise
             return None  # taken for dead, and taken up by another worker
-        except OptunaError as error:
-            raise UserError(f"the storage no longer answers ({' '.join(str(error).split())[:120]}).") from None
     return next((trial.user_attrs.get(NOTE) for trial in seen if trial.state == TrialState.FAIL), None)
 
 

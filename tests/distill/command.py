@@ -1,20 +1,18 @@
 """The whole command at smoke size, in this process or in one of its own."""
 
 import contextlib
-import io
 import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from safetensors.torch import load_file
 
 from distill import run
 from distill.trainer import DistillTrainer
+from tests.running import run_here
 
 ROOT = Path(__file__).parents[2]
 QUICK = [
@@ -36,27 +34,9 @@ def environment():
     return os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 
 
-@dataclass
-class Result:
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 def run_command(*arguments, **options):
     """Run the command in this process, as `python -m distill.run` would."""
-    output, errors, code = io.StringIO(), io.StringIO(), 0
-    argv, console = sys.argv, run.console
-    sys.argv = ["distill.run", *arguments_of(*arguments, **options)]
-    run.console = Console(file=output, width=200)
-    try:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            run.main()
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    finally:
-        sys.argv, run.console = argv, console
-    return Result(code, output.getvalue(), errors.getvalue())
+    return run_here(run, run.main, *arguments_of(*arguments, **options))
 
 
 def start_of(out):

@@ -8,6 +8,8 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import optuna
@@ -25,6 +27,12 @@ pytestmark = [
     pytest.mark.filterwarnings("default"),
     pytest.mark.skipif(not BINARIES, reason="PostgreSQL's server is not installed (apt-get install postgresql)"),
 ]
+
+
+@dataclass
+class Server:
+    url: str
+    stop: Callable[[], None]
 
 
 def _as_postgres(*words):
@@ -46,21 +54,25 @@ def server(tmp_path_factory):
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
     control = _as_postgres(binaries / "pg_ctl", "-D", data, "-w")
     subprocess.run([*control, "-l", str(folder / "log"), "-o", options, "start"], check=True, cwd=folder)
-    try:
-        yield f"postgresql://worker@127.0.0.1:{port}/postgres"
-    finally:
+
+    def stop():
         subprocess.run([*control, "-m", "immediate", "stop"], check=False, cwd=folder)
+
+    try:
+        yield Server(f"postgresql://worker@127.0.0.1:{port}/postgres", stop)
+    finally:
+        stop()
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _worker(files, out, server, *options):
-    words = [sys.executable, "-m", "nas.search", *search_arguments(files, out, "--storage", server, *options)]
+    words = [sys.executable, "-m", "nas.search", *search_arguments(files, out, "--storage", server.url, *options)]
     return subprocess.Popen(words, env=environment(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def test_a_killed_workers_student_is_taken_up_by_another(files, tmp_path, server):
     options = ("--trials", "14", "--finish", "0", "--proxy-steps", "30")
-    storage = open_storage(server)
+    storage = open_storage(server.url)
     workers = [_worker(files, tmp_path / name, server, *options) for name in ("one", "two")]
     lost = _kill_at_work(workers[0], storage)
     output, _ = workers[1].communicate(timeout=240)
@@ -82,8 +94,29 @@ def test_a_killed_workers_student_is_taken_up_by_another(files, tmp_path, server
     storage.engine.dispose()
 
 
+def test_a_server_that_goes_away_is_told_in_one_line(files, tmp_path, server):
+    storage = open_storage(server.url)
+    worker = _worker(files, tmp_path / "one", server, "--trials", "100", "--finish", "0", "--proxy-steps", "30")
+    _at_work(worker, storage)
+    storage.remove_session()
+    storage.engine.dispose()
+    server.stop()
+    output, _ = worker.communicate(timeout=120)
+    assert worker.returncode == 2, output.decode()
+    assert "no longer answers" in output.decode().splitlines()[-1]
+    assert "Traceback" not in output.decode(), output.decode()
+
+
 def _kill_at_work(worker, storage):
     """Kill a worker while it is at a student; return the student."""
+    lost = _at_work(worker, storage)
+    os.kill(worker.pid, signal.SIGKILL)
+    worker.communicate()
+    return lost
+
+
+def _at_work(worker, storage):
+    """Return the student that a worker is at, once it is at its third."""
     for _ in range(1200):
         time.sleep(0.05)
         names = optuna.get_all_study_names(storage)
@@ -93,7 +126,5 @@ def _kill_at_work(worker, storage):
         own = [trial for trial in trials if trial.user_attrs.get("worker", {}).get("pid") == worker.pid]
         running = [trial for trial in own if trial.state.name == "RUNNING" and STUDENT in trial.user_attrs]
         if running and len(own) > 2:
-            os.kill(worker.pid, signal.SIGKILL)
-            worker.communicate()
             return running[0].user_attrs[STUDENT]
     raise AssertionError("the worker came to no third student")

@@ -1,7 +1,6 @@
 """The whole command at smoke size, with a small teacher and data made here."""
 
 import contextlib
-import io
 import json
 import os
 import signal
@@ -12,7 +11,6 @@ from pathlib import Path
 
 import optuna
 import pytest
-from rich.console import Console
 
 from nas import search
 from nas.latency_model import LatencyModel, parts
@@ -20,7 +18,8 @@ from nas.objective import STUDENT, TWIN
 from nas.study import looked_at
 from pocketbert import command
 from students.spec import parse_student, parse_student_or_folder
-from tests.distill.command import Result, environment
+from tests.distill.command import environment
+from tests.running import run_here
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
 ROOT = Path(__file__).parents[2]
@@ -38,18 +37,13 @@ def search_arguments(files, out, *options):
 
 
 def _search(*arguments):
-    """Run the command in this process, as `python -m nas.search` would."""
-    output, errors, code = io.StringIO(), io.StringIO(), 0
-    console, argv = search.console, sys.argv
-    search.console, sys.argv = Console(file=output, width=200), ["nas.search", *arguments]
-    try:
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            command.run(search.app, "python -m nas.search")
-    except SystemExit as stop:
-        code = int(stop.code or 0)
-    finally:
-        search.console, sys.argv = console, argv
-    return Result(code, output.getvalue(), errors.getvalue())
+    return run_here(search, lambda: command.run(search.app, "python -m nas.search"), *arguments)
+
+
+def _refused(result, *said):
+    assert result.returncode == 2, result.stdout
+    assert any(part in result.stderr for part in said), result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
 
 
 def _study(out, name="search"):
@@ -112,10 +106,7 @@ def test_the_same_command_goes_on_and_trains_nobody_twice(files, finished):
 )
 def test_a_study_of_another_question_is_refused(files, finished, options, said):
     options = [option.replace("DATA", str(files)) for option in options]
-    result = _search(*search_arguments(files, finished[0], *options))
-    assert result.returncode == 2
-    assert any(part in result.stderr for part in said.split("|")), result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1
+    _refused(_search(*search_arguments(files, finished[0], *options)), *said.split("|"))
 
 
 @pytest.mark.parametrize(
@@ -138,10 +129,7 @@ def test_a_study_of_another_question_is_refused(files, finished, options, said):
     ],
 )
 def test_a_mistake_is_one_line_before_any_long_work(files, tmp_path, options, said):
-    result = _search(*search_arguments(files, tmp_path / "out", *options))
-    assert result.returncode == 2, result.stdout
-    assert said in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    _refused(_search(*search_arguments(files, tmp_path / "out", *options)), said)
     assert not (tmp_path / "out" / "search" / "teacher").exists()
 
 

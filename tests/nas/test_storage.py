@@ -1,10 +1,13 @@
 import socket
+import threading
 import time
 
 import pytest
+from optuna.exceptions import StorageInternalError
 from optuna.storages import JournalStorage, RDBStorage
+from sqlalchemy.exc import OperationalError
 
-from nas.storage import open_storage, without_password
+from nas.storage import answering, open_storage, without_password
 from pocketbert.errors import UserError
 
 
@@ -44,6 +47,29 @@ def test_what_is_no_storage_is_refused(tmp_path):
     for text in (str(tmp_path / "text.db"), "nonsense://x", f"sqlite:///{tmp_path}/none/x.db"):
         with pytest.raises(UserError, match="can't be opened"):
             open_storage(text)
+
+
+@pytest.mark.parametrize("behind", [None, UnboundLocalError("Optuna's own")])
+def test_a_storage_that_goes_away_is_one_line_and_what_is_not_its_stays(behind):
+    lost = OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+    said = r"u:\*\*\*@h/d no longer answers .*server closed"
+    with pytest.raises(UserError, match=said), answering("postgresql://u:geheim@h/d"):
+        if behind is None:
+            raise lost
+        raise behind from lost
+    with pytest.raises(KeyError), answering("study.db"):
+        raise KeyError("ours")
+
+
+def test_a_thread_that_meets_a_lost_storage_says_nothing(capsys):
+    def beat():
+        raise StorageInternalError("gone")
+
+    with answering("study.db"):
+        thread = threading.Thread(target=beat)
+        thread.start()
+        thread.join()
+    assert capsys.readouterr().err == ""
 
 
 def test_a_password_is_not_shown():
