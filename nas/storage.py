@@ -1,7 +1,9 @@
 """Where a study is kept: a file, or a database that many workers share."""
 
+import random
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from optuna.storages import (
 )
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from nas.quiet import quiet
 from nas.workers import queue_again
@@ -126,6 +128,19 @@ def _database(url: str) -> BaseStorage:
         _check_port(url, 5432)
         options = {"connect_args": {"connect_timeout": PATIENCE}, "pool_pre_ping": True}
     try:
+        return _tables(url, options)
+    except ImportError as error:
+        raise UserError(
+            f"--storage {without_password(url)}: its driver is missing ({error}): pip install 'psycopg[binary]' for "
+            "PostgreSQL."
+        ) from None
+    except (SQLAlchemyError, RuntimeError, ValueError) as error:
+        raise _unreachable(url, error) from None
+
+
+def _tables(url: str, options: dict[str, Any], tries: int = 5) -> RDBStorage:
+    """Open a database, or make its tables; of workers that begin together one makes them and the others find them."""
+    try:
         with quiet():
             return RDBStorage(
                 url,
@@ -134,13 +149,12 @@ def _database(url: str) -> BaseStorage:
                 grace_period=GRACE,
                 heartbeat_stale_trial_callback=queue_again,
             )
-    except ImportError as error:
-        raise UserError(
-            f"--storage {without_password(url)}: its driver is missing ({error}): pip install 'psycopg[binary]' for "
-            "PostgreSQL."
-        ) from None
-    except (SQLAlchemyError, RuntimeError, ValueError) as error:
-        raise _unreachable(url, error) from None
+    except (OperationalError, ProgrammingError, IntegrityError) as error:
+        made = ("already exists", "unique", "duplicate key")
+        if tries == 1 or not any(word in str(error).lower() for word in made):
+            raise
+    time.sleep(random.uniform(0.1, 0.5))  # noqa: S311  (so that they don't meet again)
+    return _tables(url, options, tries - 1)
 
 
 def _proxy(url: str) -> BaseStorage:

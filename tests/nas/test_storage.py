@@ -1,6 +1,7 @@
 import socket
 import threading
 import time
+from multiprocessing import get_context
 
 import pytest
 from optuna.exceptions import StorageInternalError
@@ -15,6 +16,28 @@ def test_files_are_databases_or_journals(tmp_path):
     assert isinstance(open_storage(str(tmp_path / "new" / "study.db")), RDBStorage)
     assert isinstance(open_storage(f"sqlite:///{tmp_path}/other.db"), RDBStorage)
     assert isinstance(open_storage(str(tmp_path / "study.journal")), JournalStorage)
+
+
+def _open_at_once(path, barrier, answers):
+    barrier.wait()
+    try:
+        open_storage(path)
+        answers.put("opened")
+    except UserError as error:
+        answers.put(str(error))
+
+
+def test_workers_that_begin_together_all_open_a_new_file(tmp_path):
+    context = get_context("spawn")
+    for attempt in range(3):
+        barrier, answers = context.Barrier(4), context.Queue()
+        arguments = (str(tmp_path / f"{attempt}.db"), barrier, answers)
+        workers = [context.Process(target=_open_at_once, args=arguments) for _ in range(4)]
+        for worker in workers:
+            worker.start()
+        assert [answers.get(timeout=90) for _ in workers] == ["opened"] * 4
+        for worker in workers:
+            worker.join()
 
 
 def _free_port():
