@@ -37,6 +37,7 @@ from distill.preparation import Run
 from distill.recipes.loading import load_recipe
 from distill.recipes.schema import TrainingSettings
 from distill.starting import RANDOM_LAYERS, RANDOM_STARTS
+from distill.units import restore_units
 from pocketbert import processes
 from pocketbert.devices import check_bf16
 from pocketbert.errors import UserError
@@ -115,7 +116,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
 
     load_model(run.student, students[0].weights, device=str(run.student.device))
     for model in (run.student, run.teacher.model):
-        preparation.restore_units(model, run.task)
+        restore_units(model, run.task)
     save_student(run.student, folder / "student")
     run.reading.tokenizer.save_pretrained(folder / "student")
     exported = exporting.export_and_prove(run, students[0].evaluation_logits, folder, request.max_drop)

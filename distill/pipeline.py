@@ -13,15 +13,17 @@ from distill.data.sampling import lengths_of
 from distill.evaluation import predict
 from distill.members import Member, finetuning_key
 from distill.planning import control_recipe, finetuning, logits_file, stores_logits
-from distill.preparation import Logits, Run, restore_units, standardise, student_rows, taught_rows
+from distill.preparation import Logits, Run, student_rows, taught_rows
 from distill.reading import Reading
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, StageResult, run_recipe, stage_weights
 from distill.starting import found_or_made, start_from_teacher
+from distill.units import restore_units, standardise
 from pocketbert import processes
 from pocketbert.devices import best_device, move
 from pocketbert.files import fingerprint
 from students.initialization import Initialisation
+from students.vocabulary import take_over
 from teachers.caching import stored_logits
 from teachers.ensemble import average
 
@@ -45,6 +47,8 @@ def ready_teachers(run: Run) -> list[str]:
     for member in run.members:
         move(member.teacher.model, best_device())
         member.teacher.model.eval()
+    if run.trimmed is not None:
+        take_over(run.source, run.teacher.model, run.trimmed.kept)
     run.answerer.eval()
     run.member_answers = tuple(answer(run, member.teacher.model, run.reading_of(member)) for member in run.members)
     run.answers = _together(run, run.member_answers)
@@ -94,7 +98,7 @@ def start_student(run: Run) -> Initialisation:
     def make() -> Initialisation:
         return start_from_teacher(
             run.student,
-            run.teacher.model,
+            run.source,
             run.rows.found,
             run.collator,
             count=STATISTICS_ROWS,

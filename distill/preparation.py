@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset
 from numpy.typing import NDArray
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, set_seed
 
 from distill.activations import LOGITS
 from distill.augmentation.augmenter import load_augmenter
@@ -20,19 +20,20 @@ from distill.data.extending import extended
 from distill.data.loading import load_task
 from distill.data.tasks import Task, TaskData
 from distill.evaluation import constant_answer, quality
-from distill.given import load_given, weights_fingerprint
+from distill.given import weights_fingerprint
 from distill.members import Member, answerer, differing_tokens, load_members
 from distill.objectives import OBJECTIVES
 from distill.reading import Reading, Rows, read
 from distill.recipes.schema import Recipe
 from distill.stages import alignment, asks_teacher, check_progression
+from distill.student import find_student
+from distill.units import standardise
 from pocketbert import processes
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import fingerprint
-from students.building import build_student, proportions, usable_positions
-from students.initialization import Initialisation, check_method
-from students.spec import StudentSpec, parse_student_or_folder
-from students.units import rescale
+from students.building import usable_positions
+from students.initialization import Initialisation
+from students.vocabulary import Trimmed
 from teachers.loading import Teacher
 
 FEW_ROWS = 100
@@ -47,6 +48,8 @@ class Run:
         members: the teachers; the first is the one that the student is cut out of and compared with in size and speed.
         answerer: what is asked while the student trains: the only teacher, or all of them as one. Where one of them
             reads other tokens than the student, the answers are stored before, and this is the first of them.
+        source: what the student is cut out of: the first teacher, in the student's vocabulary where that is trimmed.
+        trimmed: the student's vocabulary; None: it reads the teacher's, or its folder's.
         given: the student's start, where its weights are a folder's.
         reading: the texts as the student reads them.
         readings: as each of the members does; the student's own where their tokens are the same.
@@ -59,6 +62,8 @@ class Run:
     data: TaskData
     members: tuple[Member, ...]
     answerer: PreTrainedModel
+    source: PreTrainedModel
+    trimmed: Trimmed | None
     student: PreTrainedModel
     student_name: str
     given: Initialisation | None
@@ -91,8 +96,9 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe, without noise where a teacher reads other tokens: changed tokens are none of its."""
-        return self.config.recipe.without_noise() if self.other_tokens else self.config.recipe
+        """The recipe, without noise where a teacher reads tokens of another kind: changed tokens are none of its."""
+        strange = self.other_tokens and self.trimmed is None
+        return self.config.recipe.without_noise() if strange else self.config.recipe
 
     def reading_of(self, member: Member) -> Reading:
         """Return the texts as a teacher reads them."""
@@ -146,37 +152,37 @@ def prepare(config: RunConfig, folder: Path) -> Run:
     members = load_members(config, data.task)
     teacher = members[0].teacher
     set_seed(config.seed)
-    student, tokenizer, name, given = _student(config, teacher, data.task)
-    strangers = [differing_tokens(tokenizer, member.teacher.tokenizer) for member in members]
-    if strangers[0]:
-        _check_sequence_level(config.recipe, f"teacher {teacher.name} and student {name}", strangers[0])
+    student = find_student(config, teacher, data)
+    strangers = [differing_tokens(student.tokenizer, member.teacher.tokenizer) for member in members]
+    if strangers[0] and student.trimmed is None:
+        _check_sequence_level(config.recipe, f"teacher {teacher.name} and student {student.name}", strangers[0])
     for member in members:
         if member.teacher.ready:
             standardise(member.teacher.model, data.task)
-    if given is None:
-        check_method(student, teacher.model, config.initialisation)
-    voice = teacher.model if any(strangers) else answerer(members)
-    lines = alignment(config.recipe, student, voice)
+    voice = student.source if any(strangers) else answerer(members)
+    lines = [*student.notes, *alignment(config.recipe, student.model, voice)]
     lines += [
-        f"{member.title} ({member.teacher.name}) has a tokenizer of its own and answers before the student trains"
+        f"{member.title} ({member.teacher.name}) reads other tokens and answers before the student trains"
         for member, strange in zip(members, strangers, strict=True)
         if strange
     ]
     if config.augmentation is not None:
         data = _augmented(data, config.augmentation, config)
-    inputs = _inputs(data, members, None if given is None else Path(config.student))
+    inputs = _inputs(data, members, None if student.given is None else Path(config.student))
     check_folder(folder, config, inputs)
     alike = [member.teacher.model for member, strange in zip(members, strangers, strict=True) if not strange]
-    reading = read(data, tokenizer, min(config.max_length, longest_input(student, *alike)))
+    reading = read(data, student.tokenizer, min(config.max_length, longest_input(student.model, *alike)))
     run = Run(
         config=config,
         folder=folder,
         data=data,
         members=members,
         answerer=voice,
-        student=student,
-        student_name=name,
-        given=given,
+        source=student.source,
+        trimmed=student.trimmed,
+        student=student.model,
+        student_name=student.name,
+        given=student.given,
         reading=reading,
         readings=tuple(
             _own_reading(data, member.teacher, config.max_length) if strange else reading
@@ -185,7 +191,7 @@ def prepare(config: RunConfig, folder: Path) -> Run:
         inputs=inputs,
         alignment=lines,
     )
-    check_progression(config.recipe, student.config.num_hidden_layers, len(student_rows(run)))
+    check_progression(config.recipe, student.model.config.num_hidden_layers, len(student_rows(run)))
     return run
 
 
@@ -217,18 +223,6 @@ def _augmented(data: TaskData, settings: Augmentation, config: RunConfig) -> Tas
     if not len(copies):
         raise UserError(f"--augment: no word of the labelled rows could be replaced ({augmenter.message}).")
     return extended(data, copies, f"changed copies of the labelled rows, kept in {place}: {augmenter.message}")
-
-
-def standardise(model: PreTrainedModel, task: Task) -> None:
-    """Let a regression that answers in the data's units answer in standard ones, in which models train."""
-    if task.kind == "regression":
-        rescale(model, 1 / task.deviation, -task.mean / task.deviation)
-
-
-def restore_units(model: PreTrainedModel, task: Task) -> None:
-    """Let a regression answer in the data's units, as whoever gets its files expects."""
-    if task.kind == "regression":
-        rescale(model, task.deviation, task.mean)
 
 
 def longest_input(*models: PreTrainedModel) -> int:
@@ -268,19 +262,6 @@ def _inputs(data: TaskData, members: Sequence[Member], student: Path | None) -> 
     if student is not None:
         inputs["student"] = weights_fingerprint(student)
     return inputs
-
-
-def _student(
-    config: RunConfig, teacher: Teacher, task: Task
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, str, Initialisation | None]:
-    """Return the student, its tokenizer, what to call it, and its start where its weights are a folder's."""
-    parsed = parse_student_or_folder(config.student, proportions(teacher.model.config))
-    if isinstance(parsed, StudentSpec):
-        return build_student(parsed, teacher.model), teacher.tokenizer, parsed.name, None
-    student, start = load_given(config.student, task.kind, task.labels, config.initialisation)
-    if student.ready:
-        standardise(student.model, task)
-    return student.model, student.tokenizer, parsed.name, start
 
 
 def student_rows(run: Run) -> Dataset:

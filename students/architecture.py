@@ -17,14 +17,16 @@ MOST = {"layers": 256, "hidden": 16_384, "heads": 1024, "feed_forward": 65_536}
 """Sizes beyond these are mistakes, which even to build without weights would take minutes."""
 
 MOST_OF_BOTTLENECKS = {"bottleneck": 16_384, "embedding": 16_384, "feed_forwards": 64}
-SIZES = (*MOST, *MOST_OF_BOTTLENECKS)
+VOCABULARY = "vocabulary"
+MOST_PIECES = 10_000_000
+SIZES = (*MOST, *MOST_OF_BOTTLENECKS, VOCABULARY)
 ATTENTION = ("shared", "narrow", "wide")
 """Where a bottleneck's queries, keys and values come from."""
 
 
 @dataclass(frozen=True)
 class StudentSpec:
-    """What a student looks like; vocabulary, positions and labels are the teacher's.
+    """What a student looks like; positions and labels are the teacher's.
 
     Attributes:
         name: what to call it.
@@ -41,6 +43,7 @@ class StudentSpec:
         attention: of mobilebert: queries and keys through a bottleneck of their own and values from the hidden states
             ("shared", as released), all three from the block's bottleneck ("narrow", MobileBERT-tiny), or all from the
             hidden states ("wide", the paper's table).
+        vocabulary: pieces of the teacher's vocabulary that are kept, the ones that the task's text uses most; 0: all.
         description: where the sizes come from.
 
     Raises:
@@ -57,12 +60,15 @@ class StudentSpec:
     embedding: int = 0
     feed_forwards: int = 1
     attention: str = ATTENTION[0]
+    vocabulary: int = 0
     description: str = ""
 
     def __post_init__(self) -> None:
         if self.family not in (AUTO, *FAMILIES, *BOTTLENECKS):
             raise unknown("student family", self.family, (AUTO, *FAMILIES, *BOTTLENECKS))
         self._check_sizes(MOST)
+        if self.vocabulary:
+            self._check_sizes({VOCABULARY: MOST_PIECES})
         if self.has_bottleneck:
             self._check_sizes(MOST_OF_BOTTLENECKS)
         elif self.bottleneck or self.feed_forwards != 1 or self.attention != ATTENTION[0]:
@@ -106,9 +112,10 @@ class StudentSpec:
 
     @property
     def sizes(self) -> str:
-        """Layers x width/heads/feed-forward, and of a bottleneck its width."""
+        """Layers x width/heads/feed-forward, of a bottleneck its width, of a trimmed vocabulary its pieces."""
         through = f"({self.bottleneck})" if self.has_bottleneck else ""
-        return f"{self.layers}x{self.hidden}{through}/{self.heads}/{self.feed_forward}"
+        pieces = f", {self.vocabulary:,} pieces" if self.vocabulary else ""
+        return f"{self.layers}x{self.hidden}{through}/{self.heads}/{self.feed_forward}{pieces}"
 
 
 FIELDS = tuple(field.name for field in fields(StudentSpec) if field.name not in {"name", "description"})

@@ -45,8 +45,8 @@ def build_student(spec: StudentSpec, teacher: PreTrainedModel) -> PreTrainedMode
 
     Args:
         spec: sizes and family.
-        teacher: a sequence classifier or a masked language model; gives vocabulary, positions, token types, labels,
-            problem type, dropout and activation; any family.
+        teacher: a sequence classifier or a masked language model; gives vocabulary (which may be trimmed already),
+            positions, token types, labels, problem type, dropout and activation; any family.
 
     Raises:
         UserError: its weights are more than the machine's memory.
@@ -75,7 +75,7 @@ def student_config(spec: StudentSpec, teacher: PreTrainedConfig) -> PreTrainedCo
     """Return the configuration of a student for a teacher's configuration."""
     family = family_of(spec, teacher)
     common = {
-        "vocab_size": teacher.vocab_size,
+        "vocab_size": min(spec.vocabulary or teacher.vocab_size, teacher.vocab_size),
         "initializer_range": getattr(teacher, "initializer_range", 0.02),
         "id2label": teacher.id2label,
         "label2id": teacher.label2id,

@@ -120,6 +120,10 @@ def _student(config: RunConfig, teacher: Teacher) -> tuple[PreTrainedModel, str,
     """Return the student, what to call it, and its start where its weights are a folder's."""
     parsed = parse_student_or_folder(config.student, proportions(teacher.model.config))
     if isinstance(parsed, StudentSpec):
+        if parsed.vocabulary:
+            raise DoesNotFit(
+                f"student {parsed.name}: vocabulary is trimmed to a task's text, and this is a corpus: leave it out."
+            )
         student = build_student(parsed, teacher.model)
         check_method(student, teacher.model, config.initialisation)
         return student, parsed.name, None

@@ -1,0 +1,46 @@
+"""The part of its teacher's vocabulary that a student of a task reads."""
+
+from typing import Any
+
+import numpy as np
+from datasets import Dataset
+from numpy.typing import NDArray
+from transformers import PreTrainedTokenizerBase
+
+from distill.data.tasks import TaskData
+from students.vocabulary import Trimmed, check_size, trim
+
+BATCH = 4096
+
+
+def trimmed_for(data: TaskData, tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[Trimmed, str]:
+    """Trim a vocabulary to the pieces that a task's training text uses most; also return a line on what that leaves.
+
+    Args:
+        data: the task; unlabelled text counts, too.
+        tokenizer: the teacher's.
+        size: pieces to keep.
+
+    Raises:
+        DoesNotFit: see `students.vocabulary.check_size`.
+    """
+    check_size(tokenizer, size)
+    training = [data.train, *([] if data.unlabelled is None else [data.unlabelled])]
+    counts = sum((_counts(rows, tokenizer) for rows in training), start=np.zeros(1, np.int64))
+    trimmed = trim(tokenizer, counts, size)
+    held_out = _counts(data.evaluation, tokenizer)
+    lost = 1 - held_out[list(trimmed.kept)].sum() / max(1, held_out.sum())
+    return trimmed, (
+        f"vocabulary: {size:,} of {len(tokenizer):,} pieces (the training text uses {int((counts > 0).sum()):,}); "
+        f"{100 * lost:.1f} % of the evaluation text's are not among them and are read as smaller ones"
+    )
+
+
+def _counts(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int64]:
+    """Return how often each piece stands in a split's texts, [largest number + 1]."""
+    total = np.zeros(max(tokenizer.get_vocab().values()) + 1, np.int64)
+    for column in (name for name in ("text", "text_pair") if name in rows.column_names):
+        for batch in rows.iter(BATCH):
+            pieces: list[Any] = tokenizer(batch[column], add_special_tokens=False)["input_ids"]
+            total += np.bincount(np.concatenate([np.asarray(ids, np.int64) for ids in pieces]), minlength=len(total))
+    return total
