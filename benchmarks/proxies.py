@@ -93,7 +93,7 @@ def _scored(scorer: Scorer, spec: StudentSpec, strategy: str) -> dict[str, Any]:
     begin = time.monotonic()
     model = scorer.build(spec)
     scorer.start(spec, model)
-    value = scorer.train(model, lambda *_: True)
+    value = scorer.train(spec, model, lambda *_: True)
     return {strategy: value, f"{strategy} s": round(time.monotonic() - begin, 2)}
 
 

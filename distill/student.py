@@ -61,7 +61,7 @@ def find_student(config: RunConfig, teacher: Teacher, data: TaskData) -> Student
 
 
 def _new(spec: StudentSpec, config: RunConfig, teacher: Teacher, data: TaskData) -> Student:
-    if not spec.vocabulary:
+    if spec.vocabulary in (0, len(teacher.tokenizer)):
         model = build_student(spec, teacher.model)
         check_method(model, teacher.model, config.initialisation)
         return Student(model, teacher.tokenizer, spec.name, None, teacher.model)

@@ -1,5 +1,6 @@
 """Joins the rooms for `nas.search`: prepare, search, finish the best, report."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from distill.config import check_folder
 from nas.finishing import Finished, finish, latencies
 from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, candidates, chosen
-from nas.objective import Objective, told
+from nas.ladder import begin, ladder, products
+from nas.objective import LEARNT, Objective, told
 from nas.preparation import PREPARED, Question, ready, understand
 from nas.progress import progress
 from nas.report import write_report
@@ -27,7 +29,7 @@ from nas.storage import answering, open_storage, without_password
 from nas.study import agreed, looked_at, open_study, search
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
-from students.building import build_student
+from students.building import build_student, proportions
 from students.spec import StudentSpec
 
 DATABASE, BEST = "study.db", "best.json"
@@ -158,6 +160,11 @@ def _why_none(study: optuna.Study, question: Question) -> str:
         return "no student was trained to the end: give the search more --minutes or --trials."
     counts = {name: sum(t.constraints.get(name, 0) > 0 for t in trials) for t in trials for name in t.constraints}
     worst = max(counts, key=lambda name: counts[name])
+    if worst == LEARNT:
+        return (
+            f"no student of {len(trials)} keeps the limits ({_limits(question)}): {counts[worst]} are no better than "
+            "the same answer for every row. Give more --proxy-steps (or --supernet-steps); the study is kept."
+        )
     nearest = min(trial.constraints[worst] for trial in trials if worst in trial.constraints)
     return (
         f"no student of {len(trials)} keeps the limits ({_limits(question)}): {worst} rules out {counts[worst]} of "
@@ -175,6 +182,8 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
         )
 
     objective = Objective(study, question.space, question.goals, scorer, weigh, scorer.teacher, request.proxy.share)
+    if method != RANDOM:
+        begin(study, question.space, _first(question))
     total = min(request.trials, question.space.count())
     with progress(method, study, question.goals, total, request.minutes) as ended:
         search(
@@ -187,6 +196,20 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
             seconds=60 * request.minutes,
             ended=ended,
         )
+
+
+def _first(question: Question) -> list[StudentSpec]:
+    """Return what a search looks at first: designs as made by hand, up to what the limit on latency allows."""
+    run, goals = question.run, question.goals
+    config = run.teacher.model.config
+    teacher = proportions(config)
+    if teacher is None:
+        return []
+    most = math.inf
+    if goals.max_latency_ms is not None:
+        by_hand = question.parse(run.config.student)
+        most = products(by_hand) * goals.max_latency_ms / question.reference_ms
+    return ladder(question.space, teacher, config.num_hidden_layers, most)
 
 
 def _write_best(

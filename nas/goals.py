@@ -44,6 +44,12 @@ class Goals(Document):
         return "memory" in self.objectives or self.max_memory_mb is not None
 
     @property
+    def weighs_tables(self) -> bool:
+        """Whether it matters how large a student's vocabulary is, which no latency tells."""
+        named = {"size", "memory"} & set(self.objectives)
+        return bool(named) or self.max_size_mb is not None or self.max_memory_mb is not None
+
+    @property
     def limits_costs(self) -> bool:
         """Whether latency, size or memory has a limit."""
         return any(limit is not None for limit in (self.max_latency_ms, self.max_size_mb, self.max_memory_mb))

@@ -20,6 +20,10 @@ from students.spec import StudentSpec
 
 STUDENT, FOOTPRINT, QUALITY, TWIN, NOTE = "student", "footprint", "quality", "twin", "note"
 RUNG = "rung:"
+LEARNT = "being better than the same answer for every row"
+"""A constraint: the fastest student of all says nothing, and would else be on every front."""
+
+LEAST_GAIN = 1e-6
 
 
 class Objective:
@@ -111,10 +115,11 @@ class Objective:
                 stopped.append(steps)
             return going
 
-        quality = self._scorer.train(model, watch)
+        quality = self._scorer.train(spec, model, watch)
         trial.set_user_attr(QUALITY, quality)
         if stopped:
             raise _ended(trial, f"behind after {stopped[0]} steps")
+        trial.set_constraint(LEARNT, self._scorer.floor + LEAST_GAIN - quality)
         lost = self._goals.lost(quality, self._teacher)
         if lost is not None:
             trial.set_constraint("retention", lost)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+from datasets import Dataset
 from filelock import FileLock
 from rich.console import Console
 
@@ -11,7 +12,7 @@ from distill.config import claim_folder
 from distill.preparation import Run, student_rows
 from distill.recipes import RECIPES
 from distill.recipes.schema import Stage
-from nas.footprint import Reference
+from nas.footprint import MEGABYTE, Reference
 from nas.goals import Goals
 from nas.halving import rungs
 from nas.latency_model import LatencyModel
@@ -20,11 +21,14 @@ from nas.search_space import SearchSpace
 from nas.settings import Request
 from nas.spaces import parse_space
 from nas.supernet import Supernet
-from pocketbert.errors import UserError
+from nas.vocabularies import in_vocabulary
+from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import read_json, write_json
+from students.architecture import VOCABULARY
 from students.building import build_student, family_of, proportions
 from students.export import export_int8
 from students.spec import StudentSpec, parse_student
+from students.vocabulary import check_size, smallest_vocabulary
 
 PREPARED, LOCK = "search", ".preparing"
 REFERENCE = "reference-int8.onnx"
@@ -75,10 +79,12 @@ def understand(request: Request) -> Question:
     if request.proxy.strategy == "supernet":
         space.largest()  # or it is refused
     question = Question(run, space, reference, device, request.goals)
-    if not request.goals.limits_costs and request.goals.min_retention is None:
-        limit = {"max_latency_ms": round(question.reference_ms, 3)}
-        return replace(question, goals=request.goals.model_copy(update=limit))
-    return question
+    if request.goals.limits_costs or request.goals.min_retention is not None:
+        return question
+    limits = {"max_latency_ms": round(question.reference_ms, 3)}
+    if "size" in request.goals.objectives:
+        limits["max_size_mb"] = round(reference.path.stat().st_size / MEGABYTE, 3)
+    return replace(question, goals=request.goals.model_copy(update=limits))
 
 
 def ready(request: Request, question: Question, console: Console) -> Proxy | Supernet:
@@ -106,7 +112,27 @@ def _space(request: Request, run: Run) -> SearchSpace:
             f"teacher {run.teacher.name}: a search needs a teacher of the families bert, roberta, electra or "
             f"distilbert, whose sizes bound its students, and this one is {config.model_type}."
         )
-    return parse_space(request.space_texts, request.space_document, sizes, config.num_hidden_layers, config.model_type)
+    tokenizer, family = run.teacher.tokenizer, config.model_type
+    asked = VOCABULARY in {*request.space_document, *(text.partition("=")[0].strip() for text in request.space_texts)}
+    pieces = _vocabularies(run, request.goals, asked=asked)
+    space = parse_space(request.space_texts, request.space_document, sizes, config.num_hidden_layers, family, pieces)
+    for size in space.choices_of(VOCABULARY):
+        check_size(tokenizer, int(size))
+    return space
+
+
+def _vocabularies(run: Run, goals: Goals, *, asked: bool) -> tuple[int, ...]:
+    """Return sizes of vocabularies to choose from: all pieces alone, where none of the goals is about the file."""
+    tokenizer = run.teacher.tokenizer
+    try:
+        least = smallest_vocabulary(tokenizer)
+    except DoesNotFit:
+        if asked:
+            raise
+        return ()
+    whole = len(tokenizer)
+    sizes = [whole // part for part in (8, 4, 2)] if goals.weighs_tables else []
+    return (*(size for size in sizes if size >= least), whole)
 
 
 def _scorer(request: Request, question: Question) -> Proxy | Supernet:
@@ -115,14 +141,19 @@ def _scorer(request: Request, question: Question) -> Proxy | Supernet:
     supernet = settings.strategy == "supernet"
     stage, steps = RECIPES["logits"].stages[0], settings.supernet_steps if supernet else settings.steps
     training = stage.training.model_copy(update={"max_steps": steps})
-    rows = student_rows(run)
-    wanted = steps * training.batch_size
-    chosen = np.sort(np.random.default_rng(request.config.seed).permutation(len(rows))[:wanted]).tolist()
-    answered = pipeline.answered(run, rows, run.folder / f"{settings.strategy}-logits.safetensors", chosen)
+    wanted, count = steps * training.batch_size, len(student_rows(run))
+    chosen = np.sort(np.random.default_rng(request.config.seed).permutation(count)[:wanted]).tolist()
+    file = run.folder / f"{settings.strategy}-logits.safetensors"
+
+    def rows(own: Run) -> Dataset:
+        return pipeline.answered(own, student_rows(own), file, chosen)
+
     own = Stage(name=settings.strategy, objectives=stage.objectives, training=training)
     if supernet:
-        return Supernet(run, question.space, answered, own, run.folder / "supernet")
-    return Proxy(run, answered, own, rungs(settings.steps, settings.rungs))
+        read = in_vocabulary(run, question.space.largest().vocabulary)
+        return Supernet(read, question.space, rows(read), own, run.folder / "supernet")
+    rows(run)  # so that the teacher answers now, and no trial is charged for it
+    return Proxy(run, rows, own, rungs(settings.steps, settings.rungs))
 
 
 def _parse(student: str, run: Run) -> StudentSpec:

@@ -14,6 +14,7 @@ from distill.stages import build_distiller
 from distill.starting import start_from_teacher
 from distill.trainer import DistillTrainer, training_arguments
 from nas.scoring import Scale, Watch
+from nas.vocabularies import vocabulary_of
 from students.spec import StudentSpec
 
 START_ROWS, START_TOKENS = 1024, 8192
@@ -25,14 +26,15 @@ class Proxy(Scale):
 
     Args:
         run: with its teachers ready.
-        rows: what candidates learn from, with `teacher_logits`.
+        rows: of a run, what its candidates learn from, with `teacher_logits`.
         stage: how they learn.
         rungs: the steps after which they are scored, the last of them the stage's last.
     """
 
-    def __init__(self, run: Run, rows: Dataset, stage: Stage, rungs: tuple[int, ...]) -> None:
+    def __init__(self, run: Run, rows: Callable[[Run], Dataset], stage: Stage, rungs: tuple[int, ...]) -> None:
         super().__init__(run)
         self._rows, self._stage, self._rungs = rows, stage, rungs
+        self._found: dict[int, Dataset] = {}
 
     @property
     def last(self) -> int:
@@ -41,29 +43,37 @@ class Proxy(Scale):
 
     def start(self, spec: StudentSpec, model: PreTrainedModel) -> None:
         """Give a candidate its starting weights, from the teacher where that works."""
-        del spec
+        run = self.run_of(spec)
         start_from_teacher(
-            model, self.run.teacher.model, self.run.rows.found, self.run.collator,
-            count=START_ROWS, tokens=START_TOKENS, seed=self.run.config.seed, method=self.run.config.initialisation,
+            model, run.source, run.rows.found, run.collator,
+            count=START_ROWS, tokens=START_TOKENS, seed=run.config.seed, method=run.config.initialisation,
         )  # fmt: skip
 
-    def train(self, model: PreTrainedModel, watch: Watch) -> float:
+    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> float:
         """Train a candidate; return its metric after its last rung. See `nas.scoring.Scorer`."""
-        set_seed(self.run.config.seed)
-        special = tuple(self.run.reading.tokenizer.all_special_ids)
-        distiller = build_distiller(self._stage, model, self.run.answerer, special)
-        scoring = _Scoring(self._rungs, lambda: self.score(model), watch)
+        run = self.run_of(spec)
+        set_seed(run.config.seed)
+        special = tuple(run.reading.tokenizer.all_special_ids)
+        distiller = build_distiller(self._stage, model, run.answerer, special)
+        scoring = _Scoring(self._rungs, lambda: self.score(spec, model), watch)
         with tempfile.TemporaryDirectory() as folder:
-            trainer = self._trainer(distiller, Path(folder))
+            trainer = self._trainer(run, distiller, Path(folder))
             trainer.add_callback(scoring)
             trainer.train()
         return scoring.value
 
-    def _trainer(self, distiller: Distiller, folder: Path) -> DistillTrainer:
-        config = self.run.config
-        arguments = training_arguments(self._stage.training, folder, len(self._rows), config.seed, bf16=config.bf16)
+    def _trainer(self, run: Run, distiller: Distiller, folder: Path) -> DistillTrainer:
+        config, rows = run.config, self._rows_of(run)
+        arguments = training_arguments(self._stage.training, folder, len(rows), config.seed, bf16=config.bf16)
         arguments.save_strategy = "no"
-        return DistillTrainer(distiller, arguments, self._rows, self.run.collator, None)
+        return DistillTrainer(distiller, arguments, rows, run.collator, None)
+
+    def _rows_of(self, run: Run) -> Dataset:
+        """Return what candidates of a run's vocabulary learn from, once found."""
+        size = vocabulary_of(run)
+        if size not in self._found:
+            self._found[size] = self._rows(run)
+        return self._found[size]
 
 
 class _Scoring(TrainerCallback):

@@ -91,7 +91,7 @@ def reference_point(question: Question, scale: Scale, studies: Sequence[optuna.S
         return max((t.user_attrs[FOOTPRINT][name] or 0.0 for t in trials), default=1.0)
 
     worst = {
-        "quality": scale.floor,
+        "quality": max(scale.floor, (goals.min_retention or 0) * scale.teacher),
         "latency": goals.max_latency_ms or largest("latency_ms"),
         "size": goals.max_size_mb or largest("size_mb"),
         "memory": goals.max_memory_mb or largest("memory_mb"),

@@ -5,15 +5,19 @@ from collections.abc import Callable
 import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
+from nas.quiet import quiet
+
 STARTUP = 8
-"""Students chosen at random before TPE learns from them."""
+"""Students, those of the ladder among them, before TPE learns from them."""
 
 POPULATION = 8
 RANDOM = "random"
 
 
 def _tpe(seed: int) -> BaseSampler:
-    return TPESampler(seed=seed, n_startup_trials=STARTUP)
+    # Together, since what a width is worth depends on the depth; in groups, since not all students have all dimensions.
+    with quiet():
+        return TPESampler(seed=seed, n_startup_trials=STARTUP, multivariate=True, group=True, constant_liar=True)
 
 
 def _nsga2(seed: int) -> BaseSampler:

@@ -7,6 +7,7 @@ from transformers import PreTrainedModel, set_seed
 
 from distill.evaluation import constant_answer, measured, predict
 from distill.preparation import Run
+from nas.vocabularies import in_vocabulary, vocabulary_of
 from students.building import build_student
 from students.spec import StudentSpec
 
@@ -22,10 +23,11 @@ class Scorer(Protocol):
     def start(self, spec: StudentSpec, model: PreTrainedModel) -> None:
         """Give a candidate its starting weights."""
 
-    def train(self, model: PreTrainedModel, watch: Watch) -> float:
+    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> float:
         """Train a candidate if need be; return its metric on the evaluation split.
 
         Args:
+            spec: the candidate's.
             model: with its starting weights; trained in place.
             watch: told steps and metric at every rung; says whether to go on.
         """
@@ -33,6 +35,10 @@ class Scorer(Protocol):
     @property
     def last(self) -> int:
         """The steps of a candidate that is not stopped."""
+
+    @property
+    def floor(self) -> float:
+        """The metric of the best constant answer."""
 
     @property
     def teacher(self) -> float:
@@ -47,25 +53,39 @@ class Scale:
 
     Attributes:
         run: the same.
-        floor: the metric of the best constant answer.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self._teacher = measured(run.task, run.labels, run.teacher_logits)
-        self.floor = constant_answer(run.task, run.labels)
+        self._floor = constant_answer(run.task, run.labels)
+        self._runs = {vocabulary_of(run): run}
+
+    @property
+    def floor(self) -> float:
+        """The metric of the best constant answer."""
+        return self._floor
 
     @property
     def teacher(self) -> float:
         """The teacher's metric."""
         return self._teacher
 
+    def run_of(self, spec: StudentSpec) -> Run:
+        """Return the run as a candidate reads it."""
+        size = spec.vocabulary or len(self.run.teacher.tokenizer)
+        if size not in self._runs:
+            self._runs[size] = in_vocabulary(self.run, size)
+        return self._runs[size]
+
     def build(self, spec: StudentSpec) -> PreTrainedModel:
         """Return a candidate with random weights."""
+        source = self.run_of(spec).source
         set_seed(self.run.config.seed)
-        return build_student(spec, self.run.teacher.model)
+        return build_student(spec, source)
 
-    def score(self, model: PreTrainedModel) -> float:
-        """Return a model's metric on the evaluation split."""
-        logits = predict(model, self.run.rows.evaluation, self.run.collator)
+    def score(self, spec: StudentSpec, model: PreTrainedModel) -> float:
+        """Return a candidate's metric on the evaluation split."""
+        run = self.run_of(spec)
+        logits = predict(model, run.rows.evaluation, run.collator)
         return measured(self.run.task, self.run.labels, self.run.task.in_units(logits))

@@ -38,7 +38,10 @@ def search(
         list[str] | None, _text("quality, latency, size or memory; several times. Default: quality and latency.")
     ] = None,
     max_latency_ms: Annotated[
-        float | None, _text("Limit. Without any limit, the latency of --compared-with holds.")
+        float | None,
+        _text(
+            "Limit. Without any limit, the latency of --compared-with holds (and its size, where that is an objective)."
+        ),
     ] = None,
     max_size_mb: Annotated[float | None, _text("Limit of the int8 file.")] = None,
     max_memory_mb: Annotated[float | None, _text("Limit of running it.")] = None,

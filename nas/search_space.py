@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from nas.dimensions import Dimension, Value
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint
-from students.architecture import FAMILIES, StudentSpec
+from students.architecture import FAMILIES, VOCABULARY, StudentSpec
 
 Point = dict[str, Value]
 HEADS = "heads"
@@ -149,10 +149,12 @@ class SearchSpace:
             UserError: there is none: several families, or heads whose number times size is not the width.
         """
         space = self._only()
-        if len(next((d.choices for d in space.dimensions if d.name == "embedding"), ())) > 1:
-            raise UserError(
-                "--strategy supernet: tables of several widths are no slices: give one, --space embedding=64."
-            )
+        for name, example in (("embedding", 64), (VOCABULARY, 8000)):
+            if len(self.choices_of(name)) > 1:
+                raise UserError(
+                    f"--strategy supernet: slices share one table, and the space has several sizes of {name}: give "
+                    f"one, --space {name}={example}."
+                )
         heads = max(point[HEADS] for point in space.points())
         size = max(int(point["hidden"]) // int(point[HEADS]) for point in space.points())
         sizes = {d.name: max(d.choices) for d in space.dimensions}
@@ -177,6 +179,11 @@ class SearchSpace:
                 "--space family=…, or take --strategy proxy."
             )
         return self.families[0]
+
+    def choices_of(self, name: str) -> tuple[Value, ...]:
+        """Return the values of a dimension in all families."""
+        values = (d.choices for space in self.families for d in space.dimensions if d.name == name)
+        return tuple(dict.fromkeys(itertools.chain.from_iterable(values)))
 
     def describe(self) -> list[str]:
         """Return a line for each family: what varies, and how many students that makes."""

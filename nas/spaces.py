@@ -10,7 +10,17 @@ import yaml
 from nas.dimensions import Dimension, parse_choices
 from nas.search_space import HEADS, FamilySpace, SearchSpace
 from pocketbert.errors import UserError, unknown
-from students.architecture import ATTENTION, ELECTRA, FAMILIES, MOBILEBERT, MOST, MOST_OF_BOTTLENECKS, Proportions
+from students.architecture import (
+    ATTENTION,
+    ELECTRA,
+    FAMILIES,
+    MOBILEBERT,
+    MOST,
+    MOST_OF_BOTTLENECKS,
+    MOST_PIECES,
+    VOCABULARY,
+    Proportions,
+)
 
 FAMILY = "family"
 SEARCHED = (*FAMILIES, MOBILEBERT)
@@ -20,20 +30,21 @@ WIDTHS = 16
 SMALLEST_HEAD = 16
 
 
-def default_space(family: str, teacher: Proportions, layers: int) -> FamilySpace:
+def default_space(family: str, teacher: Proportions, layers: int, pieces: tuple[int, ...] = ()) -> FamilySpace:
     """Return a family's students up to the size of a teacher.
 
     Args:
         family: bert, roberta, electra, distilbert or mobilebert.
         teacher: its widths.
         layers: its number of layers.
+        pieces: sizes of vocabularies; () where students read the teacher's.
     """
     step = max(1, teacher.hidden // WIDTHS)
     inner = max(1, teacher.feed_forward // 12)
     if family == MOBILEBERT:
-        return _mobilebert(teacher, layers)
+        return _with_vocabularies(_mobilebert(teacher, layers), pieces)
     tables = tuple(max(1, teacher.hidden // part) for part in (12, 6, 4, 3))
-    return FamilySpace(
+    space = FamilySpace(
         family,
         (
             Dimension("layers", tuple(range(1, layers + 1))),
@@ -45,6 +56,11 @@ def default_space(family: str, teacher: Proportions, layers: int) -> FamilySpace
         largest_head=teacher.hidden // teacher.heads,
         smallest_head=min(SMALLEST_HEAD, teacher.hidden // teacher.heads),
     )
+    return _with_vocabularies(space, pieces)
+
+
+def _with_vocabularies(space: FamilySpace, pieces: tuple[int, ...]) -> FamilySpace:
+    return replace(space, dimensions=(*space.dimensions, *([Dimension(VOCABULARY, pieces)] if pieces else [])))
 
 
 def _mobilebert(teacher: Proportions, layers: int) -> FamilySpace:
@@ -67,7 +83,12 @@ def _mobilebert(teacher: Proportions, layers: int) -> FamilySpace:
 
 
 def parse_space(
-    texts: Sequence[str], document: Mapping[str, Any], teacher: Proportions, layers: int, family: str
+    texts: Sequence[str],
+    document: Mapping[str, Any],
+    teacher: Proportions,
+    layers: int,
+    family: str,
+    pieces: tuple[int, ...] = (),
 ) -> SearchSpace:
     """Return the default space, restricted by what a user wrote.
 
@@ -77,6 +98,7 @@ def parse_space(
         teacher: its widths.
         layers: its number of layers.
         family: of the students, unless "family=…" is given.
+        pieces: sizes of vocabularies, unless "vocabulary=…" is given; () where the teacher's can't be trimmed.
 
     Raises:
         UserError: an unknown dimension (with near matches), a value that is none, or no student left.
@@ -86,7 +108,8 @@ def parse_space(
     for name in families:
         if name not in SEARCHED:
             raise unknown("family of the space", str(name), SEARCHED)
-    spaces = [default_space(str(name), teacher, layers) for name in families]
+    varied = pieces if len(pieces) > 1 or VOCABULARY in given else ()
+    spaces = [default_space(str(name), teacher, layers, varied) for name in families]
     known = list(dict.fromkeys(d.name for space in spaces for d in space.dimensions))
     for name in given:
         if name not in known:
@@ -133,7 +156,7 @@ def _checked(name: str, choices: tuple[int | str, ...]) -> tuple[int | str, ...]
             if choice not in ATTENTION:
                 raise unknown("student attention", str(choice), ATTENTION)
         return choices
-    most = (MOST | MOST_OF_BOTTLENECKS)[name]
+    most = (MOST | MOST_OF_BOTTLENECKS | {VOCABULARY: MOST_PIECES})[name]
     for choice in choices:
         if not isinstance(choice, int):
             raise UserError(f"the space's {name}={choice} is no whole number: write {name}=2,3,4 or {name}=2..6.")

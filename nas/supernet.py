@@ -27,6 +27,7 @@ from distill.recipes.schema import Stage
 from distill.stages import build_distiller, train
 from distill.starting import start_from_teacher
 from distill.trainer import DistillTrainer, latest_checkpoint, seconds_trained, training_arguments
+from nas.chance import Chance
 from nas.ordering import order
 from nas.proxy import START_ROWS
 from nas.scoring import Scale, Watch
@@ -79,7 +80,7 @@ class Supernet(Scale):
     """Scores candidates as slices of one student, which is trained once and kept.
 
     Args:
-        run: with its teachers ready.
+        run: with its teachers ready, in the vocabulary of all candidates.
         space: of the candidates, of one family.
         rows: what the largest student learns from, with `teacher_logits`.
         stage: how it learns.
@@ -107,9 +108,9 @@ class Supernet(Scale):
         """Give a candidate its slice of the trained student."""
         model.load_state_dict(Slice(spec, self.whole).weights())
 
-    def train(self, model: PreTrainedModel, watch: Watch) -> float:
+    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> float:
         """Return a slice's metric as it is."""
-        value = self.score(model)
+        value = self.score(spec, model)
         watch(self.last, value)
         return value
 
@@ -144,7 +145,7 @@ class Supernet(Scale):
         """Cut the largest student out of the teacher, and put first what matters most."""
         run = self.run
         start_from_teacher(
-            self.whole, run.teacher.model, run.rows.found, run.collator,
+            self.whole, run.source, run.rows.found, run.collator,
             count=START_ROWS, tokens=START_TOKENS, seed=run.config.seed, method=run.config.initialisation,
         )  # fmt: skip
         drawn = run.rows.found.select(
@@ -154,19 +155,7 @@ class Supernet(Scale):
         order(self.whole, [run.collator(list(inputs))])
 
     def _draw(self) -> Callable[[], Sequence[StudentSpec]]:
-        chooser, smallest = _Chance(), self._space.smallest()
+        # By torch's generator, whose state a checkpoint keeps.
+        chooser = Chance(lambda count: int(torch.randint(count, ())))
+        smallest = self._space.smallest()
         return lambda: [smallest, *(self._space.suggest(chooser) for _ in range(DRAWN))]
-
-
-class _Chance:
-    """Chooses at random, by torch's generator, whose state a checkpoint keeps."""
-
-    def suggest_categorical(self, name: str, choices: Sequence[int | str]) -> int | str:
-        """Return any of the choices."""
-        del name
-        return choices[int(torch.randint(len(choices), ()))]
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """Return any number from low to high, in steps."""
-        del name
-        return low + step * int(torch.randint((high - low) // step + 1, ()))

@@ -29,8 +29,11 @@ def run(files, tmp_path_factory):
 def _proxy(run, *rungs):
     objectives = RECIPES["logits"].stages[0].objectives
     training = TrainingSettings(max_steps=rungs[-1], batch_size=8, learning_rate=1e-3)
-    rows = pipeline.answered(run, student_rows(run), run.folder / "logits.safetensors", list(range(0, 160, 2)))
-    assert len(rows) == 80
+
+    def rows(own):
+        return pipeline.answered(own, student_rows(own), own.folder / "logits.safetensors", list(range(0, 160, 2)))
+
+    assert len(rows(run)) == 80
     return Proxy(run, rows, Stage(name="proxy", objectives=objectives, training=training), rungs)
 
 
@@ -38,9 +41,9 @@ def test_a_candidate_learns_and_is_scored_at_every_rung(run):
     proxy, seen = _proxy(run, 5, 20), []
     model = proxy.build(SPEC)
     proxy.start(SPEC, model)
-    value = proxy.train(model, lambda steps, quality: seen.append((steps, quality)) or True)
+    value = proxy.train(SPEC, model, lambda steps, quality: seen.append((steps, quality)) or True)
     assert [steps for steps, _ in seen] == [5, 20]
-    assert value == seen[-1][1] == proxy.score(model)
+    assert value == seen[-1][1] == proxy.score(SPEC, model)
     assert value > 0.6
 
 
@@ -48,9 +51,9 @@ def test_a_candidate_that_is_behind_is_trained_no_further(run):
     proxy, seen = _proxy(run, 5, 20), []
     model = proxy.build(SPEC)
     proxy.start(SPEC, model)
-    value = proxy.train(model, lambda steps, quality: bool(seen.append(quality)))
+    value = proxy.train(SPEC, model, lambda steps, quality: bool(seen.append(quality)))
     assert seen == [value]
-    assert value == proxy.score(model)
+    assert value == proxy.score(SPEC, model)
 
 
 def test_the_same_candidate_gets_the_same_score(run):
@@ -58,7 +61,7 @@ def test_the_same_candidate_gets_the_same_score(run):
     for _ in range(2):
         model = proxy.build(SPEC)
         proxy.start(SPEC, model)
-        proxy.train(model, lambda *_: True)
+        proxy.train(SPEC, model, lambda *_: True)
         states.append(model.state_dict())
     assert_close(states[0], states[1], rtol=0, atol=0)
 

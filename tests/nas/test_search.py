@@ -30,7 +30,8 @@ def search_arguments(files, out, *options):
     return [
         "--teacher", str(files / "teacher"), "--data", str(files / "labels"), "--compared-with",
         "layers=2,hidden=16,heads=2,feed_forward=32", "--out", str(out), "--proxy-steps", "4", "--length", "8",
-        "--teacher-set", "max_steps=30", "--teacher-set", "learning_rate=1e-3", "--set", "training.max_steps=4",
+        *("--teacher-set", "max_steps=150", "--teacher-set", "learning_rate=3e-3", "--teacher-set", "batch_size=16"),
+        *("--set", "training.max_steps=4"),
         "--max-latency-ms", "100", "--minutes", "2",
         *(word for text in SMALL for word in ("--space", text)), *options,
     ]  # fmt: skip

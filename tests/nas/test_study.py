@@ -75,7 +75,7 @@ def test_an_interrupted_student_is_taken_up_first(tmp_path, name):
     space = small_space()
     _, objective, proxy = known(space=space, study=study)
 
-    def press(model, watch):
+    def press(spec, model, watch):
         raise KeyboardInterrupt
 
     proxy.train = press

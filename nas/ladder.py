@@ -1,0 +1,106 @@
+"""What a search looks at first: designs as made by hand, a teacher scaled down in depth and width alike.
+
+A search that begins with students drawn at random spends its first minutes on what any engineer would have left out.
+"""
+
+import itertools
+import math
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import optuna
+
+from nas.chance import Chance
+from nas.dimensions import Value
+from nas.latency_model import parts
+from nas.search_space import CONDITIONAL, SearchSpace
+from students.architecture import VOCABULARY, Proportions
+from students.spec import StudentSpec
+
+SHARES = (0.95, 0.75, 0.55, 0.4, 0.28, 0.18, 0.11)
+"""Of what the limits allow, the multiply-adds of the students."""
+
+ENOUGH = 20_000
+"""Students of a space that are considered; of a larger one so many are drawn."""
+
+BEGUN = "begun"
+
+
+def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float) -> list[StudentSpec]:
+    """Return students of several sizes, the largest first, each in the teacher's proportions as far as may be.
+
+    Args:
+        space: of the students.
+        teacher: its widths.
+        layers: its number of layers.
+        most: multiply-adds a token of the largest; see `products`.
+    """
+    pieces = [int(size) for size in space.choices_of(VOCABULARY)]
+    # The whole vocabulary is the one that the limits on a file's size are about.
+    turns = itertools.cycle(pieces[:-1][::-1] or [0])
+    everyone = [(products(spec), _distance(spec, teacher, layers), spec) for spec in _considered(space)]
+    most = min(most, max(cost for cost, _, _ in everyone))
+    found = []
+    for share, size in zip(SHARES, turns, strict=False):
+        fitting = [each for each in everyone if each[0] <= share * most and each[2].vocabulary in (0, size)]
+        if fitting:
+            largest = max(cost for cost, _, _ in fitting)
+            found.append(min((each for each in fitting if each[0] >= 0.8 * largest), key=lambda each: each[1])[2])
+    return list(dict.fromkeys(found))
+
+
+def begin(study: optuna.Study, space: SearchSpace, students: Sequence[StudentSpec]) -> None:
+    """Let a study look at these students before all others, once."""
+    if study.user_attrs.get(BEGUN):
+        return
+    study.set_user_attr(BEGUN, True)
+    for spec in students:
+        asked = _Asked(spec)
+        space.suggest(asked)
+        study.enqueue_trial(asked.chosen)
+
+
+def products(spec: StudentSpec) -> float:
+    """Return a student's multiply-adds for each token in its layers, in millions."""
+    return sum(amount for name, amount in parts(spec, 1).items() if name.endswith("products"))
+
+
+def _considered(space: SearchSpace) -> Iterator[StudentSpec]:
+    if space.count() <= ENOUGH:
+        return space.students()
+    draw = Chance(random.Random(0).randrange)  # noqa: S311  (a choice, no secret)
+    return (space.suggest(draw) for _ in range(ENOUGH))
+
+
+def _distance(spec: StudentSpec, teacher: Proportions, layers: int) -> float:
+    """Tell how far a student's proportions are from its teacher's, each twice as much or half as much counting 1."""
+    pairs = (
+        (spec.layers / spec.inner, layers / teacher.hidden),
+        (spec.feed_forward * spec.feed_forwards / spec.inner, teacher.feed_forward / teacher.hidden),
+        (spec.inner / spec.heads, teacher.hidden / teacher.heads),
+    )
+    return sum(abs(math.log2(ours / theirs)) for ours, theirs in pairs)
+
+
+class _Asked:
+    """Chooses one student, and writes down what Optuna is to be told."""
+
+    def __init__(self, spec: StudentSpec) -> None:
+        self._spec = spec
+        self.chosen: dict[str, Value] = {}
+
+    def suggest_categorical(self, name: str, choices: Any) -> Any:  # noqa: ANN401  (as Optuna types it)
+        """Return the student's value."""
+        del choices
+        return self._value(name)
+
+    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
+        """Return the student's value."""
+        del low, high, step
+        return int(self._value(name))
+
+    def _value(self, name: str) -> Value:
+        field = name.partition(CONDITIONAL)[0].rpartition(": ")[2]
+        self.chosen[name] = getattr(self._spec, field)
+        return self.chosen[name]

@@ -1,0 +1,67 @@
+import math
+
+import optuna
+import pytest
+
+from nas.goals import Goals
+from nas.ladder import SHARES, begin, ladder, products
+from nas.objective import STUDENT
+from nas.spaces import parse_space
+from nas.study import search
+from students.spec import parse_student
+from tests.nas.studies import TEACHER, known, small_space
+
+TINY = parse_student("tiny,family=bert", TEACHER)
+
+
+def _space(*texts, pieces=()):
+    return parse_space(texts, {}, TEACHER, 6, "bert", pieces)
+
+
+def test_products_are_those_of_the_layers_linear_maps():
+    assert products(TINY) == pytest.approx(4 * (4 * 312 * 312 + 2 * 312 * 1200) / 1e6)
+
+
+def test_students_are_of_falling_size_within_what_is_allowed():
+    found = ladder(_space(), TEACHER, 6, products(TINY))
+    sizes = [products(spec) for spec in found]
+    assert sizes == sorted(sizes, reverse=True) and len(found) == len(SHARES)
+    for size, share in zip(sizes, SHARES, strict=True):
+        assert 0.5 * share * products(TINY) < size <= share * products(TINY)
+
+
+def test_students_have_the_teachers_proportions_where_they_may():
+    for spec in ladder(_space(), TEACHER, 6, math.inf):
+        assert 0.5 <= (spec.layers / 6) / (spec.hidden / 384) <= 2
+        assert 24 <= spec.hidden / spec.heads <= 32
+    assert ladder(_space("layers=2", "hidden=96", "feed_forward=128"), TEACHER, 6, math.inf)[0].layers == 2
+
+
+def test_a_limit_below_the_smallest_leaves_none():
+    assert ladder(_space(), TEACHER, 6, 0.0) == []
+
+
+def test_vocabularies_take_turns_but_for_the_whole_one():
+    found = ladder(_space(pieces=(4000, 8000, 30522)), TEACHER, 6, math.inf)
+    assert {spec.vocabulary for spec in found} == {4000, 8000}
+
+
+@pytest.mark.parametrize("texts", [(), ("family=bert,electra",), ("family=mobilebert",)])
+def test_a_study_looks_at_them_first_and_once(texts):
+    space = _space(*texts)
+    study, objective, proxy = known(space=space, goals=Goals(max_latency_ms=1e9))
+    students = ladder(space, TEACHER, 6, math.inf)
+    begin(study, space, students)
+    begin(study, space, students)
+    search(study, objective, space, "tpe", 0, trials=len(students) + 1, seconds=60, ended=lambda *_: None)
+    assert [trial.user_attrs[STUDENT] for trial in study.trials][: len(students)] == [spec.name for spec in students]
+    assert len(proxy.trained) == len(students) + 1
+
+
+def test_a_student_no_better_than_a_constant_answer_is_on_no_front():
+    study, objective, proxy = known(space=small_space("layers=1..4", "hidden=96", "heads=6", "feed_forward=256"))
+    proxy.floor = 0.2
+    search(study, objective, small_space(), "random", 0, trials=4, seconds=60, ended=lambda *_: None)
+    kept = {trial.user_attrs[STUDENT] for trial in study.best_trials}
+    assert all(parse_student(text).layers > 2 for text in kept) and kept
+    assert optuna.trial.TrialState.COMPLETE in {trial.state for trial in study.trials}
