@@ -18,7 +18,7 @@ from nas.search_space import CONDITIONAL, SearchSpace
 from students.architecture import VOCABULARY, Proportions
 from students.spec import StudentSpec
 
-SHARES = (0.95, 0.75, 0.55, 0.4, 0.28, 0.18, 0.11)
+SHARES = (1.0, 0.75, 0.55, 0.4, 0.28, 0.18, 0.11)
 """Of what the limits allow, the multiply-adds of the students."""
 
 ENOUGH = 20_000
