@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from distill.preparation import Run
+from distill.preparation import Run, longest_input
 from distill.reading import read
 from distill.vocabulary import trimmed_for
 from students.vocabulary import reading
@@ -28,5 +28,5 @@ def in_vocabulary(run: Run, size: int) -> Run:
         return replace(run, reading=run.readings[0], source=teacher.model, answerer=teacher.model, trimmed=None)
     trimmed, _ = trimmed_for(run.data, teacher.tokenizer, size)
     source = reading(teacher.model, trimmed.kept)
-    rows = read(run.data, trimmed.tokenizer, run.config.max_length)
+    rows = read(run.data, trimmed.tokenizer, min(run.config.max_length, longest_input(source)))
     return replace(run, reading=rows, source=source, answerer=source, trimmed=trimmed)
