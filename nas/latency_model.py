@@ -19,7 +19,7 @@ from pocketbert.files import read_json, write_json
 from students.architecture import BOTTLENECKS
 from students.spec import StudentSpec, parse_student
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -165,6 +165,8 @@ def parts(spec: StudentSpec, length: int, batch: int = 1) -> dict[str, float]:
         "feed-forward products": tokens * layers * blocks * 2 * inner * spec.feed_forward,
         "norms": tokens * layers * (spec.hidden + blocks * inner),
         "activations": tokens * layers * blocks * spec.feed_forward,
+        "gelu": tokens * layers * blocks * spec.feed_forward * (spec.activation == "gelu"),
+        "layer norms": tokens * layers * (spec.hidden + blocks * inner) * (spec.normalization == "layer_norm"),
         "attention matrix": tokens * length * layers * inner,
         "attention rows": tokens * length * layers * spec.heads,
     }
@@ -173,9 +175,10 @@ def parts(spec: StudentSpec, length: int, batch: int = 1) -> dict[str, float]:
 def _fit(family: str, timings: Sequence[tuple[StudentSpec, float]], setting: Setting) -> dict[str, float]:
     rows = [parts(spec, setting.length, setting.batch) for spec, _ in timings]
     names = list(rows[0])
-    if len(rows) < len(names):
+    needed = sum(any(row[name] for row in rows) for name in names)
+    if len(rows) < needed:
         raise UserError(
-            f"{len(rows)} measured students of the family {family} are too few for {len(names)} parts: measure more."
+            f"{len(rows)} measured students of the family {family} are too few for {needed} parts: measure more."
         )
     amounts = np.array([[row[name] for name in names] for row in rows])
     measured = np.array([milliseconds for _, milliseconds in timings])

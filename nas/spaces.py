@@ -11,6 +11,7 @@ from nas.dimensions import Dimension, parse_choices
 from nas.search_space import HEADS, FamilySpace, SearchSpace
 from pocketbert.errors import UserError, unknown
 from students.architecture import (
+    ACTIVATION,
     ATTENTION,
     ELECTRA,
     FAMILIES,
@@ -18,7 +19,9 @@ from students.architecture import (
     MOST,
     MOST_OF_BOTTLENECKS,
     MOST_PIECES,
+    NORMALIZATION,
     VOCABULARY,
+    WORDS,
     Proportions,
 )
 
@@ -77,6 +80,8 @@ def _mobilebert(teacher: Proportions, layers: int) -> FamilySpace:
             Dimension("feed_forward", tuple(range(4 * narrow, 16 * narrow + 1, 2 * narrow))),
             Dimension("feed_forwards", (1, 2, 3, 4)),
             Dimension("attention", ATTENTION[:2]),
+            Dimension("normalization", NORMALIZATION),
+            Dimension("activation", ACTIVATION),
         ),
         smallest_head=min(SMALLEST_HEAD, 2 * narrow),
     )
@@ -151,10 +156,10 @@ def _restricted(space: FamilySpace, given: Mapping[str, Any]) -> FamilySpace:
 
 
 def _checked(name: str, choices: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    if name == "attention":
+    if name in WORDS:
         for choice in choices:
-            if choice not in ATTENTION:
-                raise unknown("student attention", str(choice), ATTENTION)
+            if choice not in WORDS[name]:
+                raise unknown(f"student {name}", str(choice), WORDS[name])
         return choices
     most = (MOST | MOST_OF_BOTTLENECKS | {VOCABULARY: MOST_PIECES})[name]
     for choice in choices:

@@ -156,8 +156,8 @@ def _bottleneck_settings(spec: StudentSpec, teacher: PreTrainedConfig) -> dict[s
     return settings | {
         "use_bottleneck_attention": spec.attention == "narrow",
         "key_query_shared_bottleneck": spec.attention == "shared",
-        "normalization_type": "no_norm",
-        "hidden_act": "relu",
+        "normalization_type": spec.normalization,
+        "hidden_act": spec.activation,
         "hidden_dropout_prob": 0.0,
     }
 

@@ -62,6 +62,27 @@ def test_mistakes_are_named(text, said):
 def test_an_unknown_attention_has_near_matches():
     with pytest.raises(UserError, match="did you mean narrow"):
         _parse("attention=narow", family="mobilebert")
+    with pytest.raises(UserError, match="did you mean gelu"):
+        _parse("activation=gellu", family="mobilebert")
+
+
+def test_a_mobilebert_varies_its_norm_and_activation():
+    space = _parse(
+        "layers=2", "bottleneck=64", "embedding=96", "feed_forward=128", "feed_forwards=1", family="mobilebert"
+    )
+    found = {(spec.normalization, spec.activation) for spec in space.students()}
+    assert found == {(norm, act) for norm in ("no_norm", "layer_norm") for act in ("relu", "gelu")}
+
+
+def test_vocabularies_vary_where_there_are_several_or_one_is_asked_for():
+    def choices(*texts, pieces):
+        return parse_space(texts, {}, MINILM, 6, "bert", pieces).choices_of("vocabulary")
+
+    assert choices(pieces=(30522,)) == choices(pieces=()) == ()
+    assert choices(pieces=(4000, 30522)) == (4000, 30522)
+    assert choices("vocabulary=4000..8000/2000", pieces=(30522,)) == (4000, 6000, 8000)
+    with pytest.raises(UserError, match="unknown dimension of the space 'vocabulary'"):
+        choices("vocabulary=4000", pieces=())
 
 
 def test_a_file_is_a_mapping(tmp_path):

@@ -3,6 +3,7 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from students.building import build_student
+from students.export import export_fp32, run_onnx
 from students.exporting.folding import folded, has_no_norm
 from students.spec import parse_student
 
@@ -53,3 +54,19 @@ def test_only_no_norm_is_folded():
     assert has_no_norm(_student("", True))
     bert = BertForSequenceClassification(BertConfig(num_hidden_layers=1, hidden_size=16, num_attention_heads=2))
     assert not has_no_norm(bert)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "changes", [",normalization=layer_norm", ",activation=gelu", ",normalization=layer_norm,activation=gelu"]
+)
+def test_a_norm_with_statistics_is_not_folded_and_either_file_answers_as_the_model(changes, tmp_path):
+    student = _student(changes, True)
+    assert has_no_norm(student) == ("layer_norm" not in changes)
+    assert student.config.hidden_act == ("gelu" if "gelu" in changes else "relu")
+    rows = [{"input_ids": torch.randint(5, 60, (length,)).tolist()} for length in (5, 9)]
+    rows = [row | {"attention_mask": [1] * len(row["input_ids"])} for row in rows]
+    export_fp32(student, tmp_path / "model.onnx")
+    for row, answer in zip(rows, run_onnx(tmp_path / "model.onnx", rows, batch_size=1), strict=True):
+        expected = student(**{name: torch.tensor([values]) for name, values in row.items()}).logits[0]
+        assert torch.allclose(torch.from_numpy(answer), expected, atol=1e-4 * float(expected.abs().max()))

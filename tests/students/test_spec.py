@@ -132,6 +132,9 @@ def test_a_folder_does_not_shadow_a_students_name(tmp_path, monkeypatch):
     [
         ("tiny,bottleneck=64", "are for family=mobilebert"),
         ("mobilebert,attention=sideways", "unknown student attention 'sideways'"),
+        ("mobilebert,normalization=layernorm", "unknown student normalization 'layernorm'.*layer_norm"),
+        ("tiny,activation=gelu", "are for family=mobilebert"),
+        ("ib-bert,activation=gelu", "activation is for family=mobilebert"),
         ("mobilebert,heads=5", "heads=5 does not divide bottleneck=128: take heads=4 or 8"),
         ("mobilebert,feed_forwards=0", "feed_forwards=0 must be"),
         ("mobilebert,family=bert", "are for family=mobilebert"),
