@@ -49,8 +49,8 @@ class StudentSpec:
             hidden states ("wide", the paper's table).
         normalization: of mobilebert: a factor and a sum alone ("no_norm", which costs nothing once exported), or BERT's
             ("layer_norm").
-        activation: of mobilebert: "relu" or "gelu". Sun et al. 2020, table 4: with BERT's norm and "gelu" 78.5 on GLUE at
-            192 ms, with the other two 77.7 at 62 ms.
+        activation: of mobilebert: "relu" or "gelu". Sun et al. 2020, table 4: BERT's norm and "gelu" have 78.5 on GLUE
+            at 192 ms, the other two 77.7 at 62 ms.
         vocabulary: pieces of the teacher's vocabulary that are kept, the ones that the task's text uses most; 0: all.
         description: where the sizes come from.
 
