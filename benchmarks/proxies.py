@@ -65,6 +65,7 @@ def proxies(
     for strategy in STRATEGIES:
         begin = time.monotonic()
         scorer = ready(_with(request, strategy), question, console)
+        scorer.warm(())
         preparing = time.monotonic() - begin
         for row, spec in zip(rows, track(drawn, f"scoring ({strategy})", console=console), strict=True):
             row.update(_scored(scorer, spec, strategy) | {f"{strategy} first s": round(preparing, 1)})

@@ -27,7 +27,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def search(
     results: Annotated[Path, typer.Argument(help="CSV file to write.")],
     out: Annotated[Path, typer.Option(help="Folder of the searches.")] = Path("runs/searches"),
-    method: Annotated[str, typer.Option(help="tpe or nsga2.")] = "tpe",
+    method: Annotated[str, typer.Option(help="gp, tpe or nsga2.")] = "gp",
     minutes: Annotated[float, typer.Option(help="Of each of the two searches.")] = 5,
     seeds: Annotated[int, typer.Option(min=1, help="How often.")] = 3,
     options: Annotated[str, typer.Option(help="More options of nas.search, as one text.")] = "",

@@ -13,11 +13,20 @@ from students.vocabulary import Trimmed, check_size, trim
 BATCH = 4096
 
 
+Counts = NDArray[np.int64]
+
+
+def training_counts(data: TaskData, tokenizer: PreTrainedTokenizerBase) -> Counts:
+    """Return how often each piece stands in a task's training text, unlabelled text included, [largest number + 1]."""
+    training = [data.train, *([] if data.unlabelled is None else [data.unlabelled])]
+    return sum((_counts(rows, tokenizer) for rows in training), start=np.zeros(1, np.int64))
+
+
 def trimmed_for(data: TaskData, tokenizer: PreTrainedTokenizerBase, size: int) -> tuple[Trimmed, str]:
     """Trim a vocabulary to the pieces that a task's training text uses most; also return a line on what that leaves.
 
     Args:
-        data: the task; unlabelled text counts, too.
+        data: the task.
         tokenizer: the teacher's.
         size: pieces to keep.
 
@@ -25,8 +34,7 @@ def trimmed_for(data: TaskData, tokenizer: PreTrainedTokenizerBase, size: int) -
         DoesNotFit: see `students.vocabulary.check_size`.
     """
     check_size(tokenizer, size)
-    training = [data.train, *([] if data.unlabelled is None else [data.unlabelled])]
-    counts = sum((_counts(rows, tokenizer) for rows in training), start=np.zeros(1, np.int64))
+    counts = training_counts(data, tokenizer)
     trimmed = trim(tokenizer, counts, size)
     held_out = _counts(data.evaluation, tokenizer)
     lost = 1 - held_out[list(trimmed.kept)].sum() / max(1, held_out.sum())
@@ -36,7 +44,7 @@ def trimmed_for(data: TaskData, tokenizer: PreTrainedTokenizerBase, size: int) -
     )
 
 
-def _counts(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> NDArray[np.int64]:
+def _counts(rows: Dataset, tokenizer: PreTrainedTokenizerBase) -> Counts:
     """Return how often each piece stands in a split's texts, [largest number + 1]."""
     total = np.zeros(max(tokenizer.get_vocab().values()) + 1, np.int64)
     for column in (name for name in ("text", "text_pair") if name in rows.column_names):

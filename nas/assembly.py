@@ -14,22 +14,26 @@ from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from distill.config import check_folder
+from nas.cost_models import CostModels
+from nas.expected import Expected
 from nas.finishing import Finished, finish, latencies
 from nas.footprint import Footprint, measured_footprint
-from nas.front import Candidate, candidates, chosen
-from nas.ladder import begin, ladder, products
+from nas.front import Candidate, candidates, chosen, reference_point
+from nas.ladder import begin, ladder
+from nas.latency_model import products
 from nas.objective import LEARNT, Objective, told
 from nas.preparation import PREPARED, Question, ready, understand
 from nas.progress import progress
 from nas.report import write_report
-from nas.sampling import RANDOM
+from nas.sampling import EXPECTED, RANDOM
 from nas.scoring import Scale, Scorer
 from nas.settings import Request, study_settings
 from nas.storage import answering, open_storage, without_password
-from nas.study import agreed, looked_at, open_study, search
+from nas.study import agreed, is_over, looked_at, open_study, search
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
-from students.building import build_student, proportions
+from students.architecture import VOCABULARY
+from students.building import build_student, proportions, usable_positions
 from students.spec import StudentSpec
 
 DATABASE, BEST = "study.db", "best.json"
@@ -186,6 +190,8 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
     objective = Objective(study, question.space, question.goals, scorer, weigh, scorer.teacher, request.proxy.share)
     if method != RANDOM:
         begin(study, question.space, _first(question))
+    if not is_over(study, request.trials, 60 * request.minutes):
+        scorer.warm([int(size) for size in question.space.choices_of(VOCABULARY)])
     total = min(request.trials, question.space.count())
     with progress(method, study, question.goals, total, request.minutes) as ended:
         search(
@@ -197,7 +203,20 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
             trials=request.trials,
             seconds=60 * request.minutes,
             ended=ended,
+            propose=_expected(request, question, scorer).choose if method == EXPECTED else None,
         )
+
+
+def _expected(request: Request, question: Question, scorer: Scorer) -> Expected:
+    """Return what chooses students by what is expected of them."""
+    goals, config = question.goals, question.run.teacher.model.config
+    floor = goals.least(scorer.floor, scorer.teacher)
+    costs = CostModels(request.setting, config.vocab_size, usable_positions(config), question.device)
+
+    def worst(study: optuna.Study) -> Sequence[float]:
+        return reference_point(goals, floor, [study])
+
+    return Expected(question.space, goals, costs, worst, floor, request.config.seed)
 
 
 def _first(question: Question) -> list[StudentSpec]:

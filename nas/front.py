@@ -78,3 +78,22 @@ def chosen(found: Sequence[Candidate], count: int) -> list[Candidate]:
         return []
     best, others = found[0], found[1:]
     return [best, *(c for c in others if c.on_front), *(c for c in others if not c.on_front)][:count]
+
+
+def reference_point(goals: Goals, floor: float, studies: Sequence[optuna.Study]) -> list[float]:
+    """Return the worst value of each objective that counts in the hypervolume: the limits, and of the quality a floor.
+
+    Where there is no limit it is the largest cost that was met.
+    """
+    trials = [t for study in studies for t in study.get_trials(deepcopy=False) if FOOTPRINT in t.user_attrs]
+
+    def largest(name: str) -> float:
+        return max((t.user_attrs[FOOTPRINT][name] or 0.0 for t in trials), default=1.0)
+
+    worst = {
+        "quality": floor,
+        "latency": goals.max_latency_ms or largest("latency_ms"),
+        "size": goals.max_size_mb or largest("size_mb"),
+        "memory": goals.max_memory_mb or largest("memory_mb"),
+    }
+    return [worst[name] for name in goals.objectives]

@@ -69,6 +69,10 @@ class Goals(Document):
         """Tell whether a footprint is above a limit."""
         return any(violation > 0 for violation in self.violations(footprint).values())
 
+    def least(self, floor: float, teacher: float) -> float:
+        """Return the metric up to which a student is of no use: a constant answer's, or the limit on retention."""
+        return max(floor, (self.min_retention or 0.0) * teacher)
+
     def lost(self, quality: float, teacher: float) -> float | None:
         """Return by how much a metric is below the limit, as a share of the teacher's; None without a limit."""
         if self.min_retention is None:

@@ -7,19 +7,17 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import optuna
 
 from nas.chance import Chance
-from nas.dimensions import Value
-from nas.latency_model import parts
-from nas.search_space import CONDITIONAL, SearchSpace
+from nas.latency_model import products
+from nas.search_space import SearchSpace
 from students.architecture import VOCABULARY, Proportions
 from students.spec import StudentSpec
 
-SHARES = (1.0, 0.75, 0.55, 0.4, 0.28, 0.18, 0.11)
-"""Of what the limits allow, the multiply-adds of the students."""
+SHARES = (0.6, 0.4, 0.28, 0.18, 0.11)
+"""Of what the limits allow, the multiply-adds of the students: small ones, which are looked at soon."""
 
 ENOUGH = 20_000
 """Students of a space that are considered; of a larger one so many are drawn."""
@@ -34,7 +32,7 @@ def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float) -
         space: of the students.
         teacher: its widths.
         layers: its number of layers.
-        most: multiply-adds a token of the largest; see `products`.
+        most: multiply-adds a token of the largest; see `nas.latency_model.products`.
     """
     pieces = [int(size) for size in space.choices_of(VOCABULARY)]
     # The whole vocabulary is the one that the limits on a file's size are about.
@@ -56,14 +54,7 @@ def begin(study: optuna.Study, space: SearchSpace, students: Sequence[StudentSpe
         return
     study.set_user_attr(BEGUN, True)
     for spec in students:
-        asked = _Asked(spec)
-        space.suggest(asked)
-        study.enqueue_trial(asked.chosen)
-
-
-def products(spec: StudentSpec) -> float:
-    """Return a student's multiply-adds for each token in its layers, in millions."""
-    return sum(amount for name, amount in parts(spec, 1).items() if name.endswith("products"))
+        study.enqueue_trial(space.parameters(spec))
 
 
 def _considered(space: SearchSpace) -> Iterator[StudentSpec]:
@@ -81,26 +72,3 @@ def _distance(spec: StudentSpec, teacher: Proportions, layers: int) -> float:
         (spec.inner / spec.heads, teacher.hidden / teacher.heads),
     )
     return sum(abs(math.log2(ours / theirs)) for ours, theirs in pairs)
-
-
-class _Asked:
-    """Chooses one student, and writes down what Optuna is to be told."""
-
-    def __init__(self, spec: StudentSpec) -> None:
-        self._spec = spec
-        self.chosen: dict[str, Value] = {}
-
-    def suggest_categorical(self, name: str, choices: Any) -> Any:  # noqa: ANN401  (as Optuna types it)
-        """Return the student's value."""
-        del choices
-        return self._value(name)
-
-    def suggest_int(self, name: str, low: int, high: int, *, step: int = 1) -> int:
-        """Return the student's value."""
-        del low, high, step
-        return int(self._value(name))
-
-    def _value(self, name: str) -> Value:
-        field = name.partition(CONDITIONAL)[0].rpartition(": ")[2]
-        self.chosen[name] = getattr(self._spec, field)
-        return self.chosen[name]

@@ -172,6 +172,11 @@ def parts(spec: StudentSpec, length: int, batch: int = 1) -> dict[str, float]:
     }
 
 
+def products(spec: StudentSpec) -> float:
+    """Return a student's multiply-adds for each token in its layers, in millions."""
+    return sum(amount for name, amount in parts(spec, 1).items() if name.endswith("products"))
+
+
 def _fit(family: str, timings: Sequence[tuple[StudentSpec, float]], setting: Setting) -> dict[str, float]:
     rows = [parts(spec, setting.length, setting.batch) for spec, _ in timings]
     names = list(rows[0])

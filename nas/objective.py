@@ -51,6 +51,11 @@ class Objective:
     ) -> None:
         self._study, self._space, self._goals, self._scorer = study, space, goals, scorer
         self._weigh, self._teacher, self._share = weigh, teacher, share
+        self._begin: float | None = None
+
+    def begin(self) -> None:
+        """Count from now on what the next trial takes, with the choice of its student."""
+        self._begin = time.monotonic()
 
     def __call__(self, trial: Trial) -> tuple[float, ...]:
         """Return the objectives' values of a trial's student.
@@ -58,7 +63,7 @@ class Objective:
         Raises:
             TrialPruned: it is over a limit, behind at a rung, or being trained already.
         """
-        begin = time.monotonic()
+        begin, self._begin = self._begin or time.monotonic(), None
         sign(trial)
         spec = self._space.suggest(trial)
         trial.set_user_attr(STUDENT, spec.name)  # before looking: of two workers at one student the later one yields

@@ -21,7 +21,7 @@ from nas.search_space import SearchSpace
 from nas.settings import Request
 from nas.spaces import parse_space
 from nas.supernet import Supernet
-from nas.vocabularies import in_vocabulary
+from nas.vocabularies import Vocabularies
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import read_json, write_json
 from students.architecture import VOCABULARY
@@ -150,9 +150,8 @@ def _scorer(request: Request, question: Question) -> Proxy | Supernet:
 
     own = Stage(name=settings.strategy, objectives=stage.objectives, training=training)
     if supernet:
-        read = in_vocabulary(run, question.space.largest().vocabulary)
+        read = Vocabularies(run).of(question.space.largest().vocabulary)
         return Supernet(read, question.space, rows(read), own, run.folder / "supernet")
-    rows(run)  # so that the teacher answers now, and no trial is charged for it
     return Proxy(run, rows, own, rungs(settings.steps, settings.rungs))
 
 

@@ -1,7 +1,7 @@
 """A candidate's quality after a short distillation, which stands for what the whole recipe would make of it."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from datasets import Dataset
@@ -40,6 +40,11 @@ class Proxy(Scale):
     def last(self) -> int:
         """The steps of a candidate that is not stopped."""
         return self._rungs[-1]
+
+    def warm(self, vocabularies: Iterable[int]) -> None:
+        """Read the texts in these vocabularies, and let the teacher answer."""
+        for size in (0, *vocabularies):
+            self._rows_of(self._vocabularies.of(size))
 
     def start(self, spec: StudentSpec, model: PreTrainedModel) -> None:
         """Give a candidate its starting weights, from the teacher where that works."""

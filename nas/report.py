@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.report_format import unbroken
 from nas.finishing import Finished
-from nas.front import Candidate
+from nas.front import Candidate, reference_point
 from nas.goals import Goals
-from nas.objective import FOOTPRINT, TWIN
+from nas.objective import TWIN
 from nas.preparation import Question
 from nas.quiet import quiet
 from nas.report_plots import front_plot, hypervolume, hypervolume_plot, importance_plot
@@ -52,7 +52,8 @@ def write_report(
     study = studies[request.method]
     curves = {}
     if len(question.goals.objectives) > 1:
-        worst = reference_point(question, scale, list(studies.values()))
+        floor = question.goals.least(scale.floor, scale.teacher)
+        worst = reference_point(question.goals, floor, list(studies.values()))
         curves = {name: hypervolume(each, worst) for name, each in studies.items()}
     record = _record(request, question, scale, study, found, finished) | {"hypervolume": curves}
     write_json(request.out / RECORD, record)
@@ -77,26 +78,6 @@ def write_report(
     path = request.out / REPORT
     write_text(path, page)
     return path
-
-
-def reference_point(question: Question, scale: Scale, studies: Sequence[optuna.Study]) -> list[float]:
-    """Return the worst value of each objective that counts in the hypervolume: a constant answer's, and the limits.
-
-    Where there is no limit it is the largest cost that was met.
-    """
-    goals = question.goals
-    trials = [t for study in studies for t in study.get_trials(deepcopy=False) if FOOTPRINT in t.user_attrs]
-
-    def largest(name: str) -> float:
-        return max((t.user_attrs[FOOTPRINT][name] or 0.0 for t in trials), default=1.0)
-
-    worst = {
-        "quality": max(scale.floor, (goals.min_retention or 0) * scale.teacher),
-        "latency": goals.max_latency_ms or largest("latency_ms"),
-        "size": goals.max_size_mb or largest("size_mb"),
-        "memory": goals.max_memory_mb or largest("memory_mb"),
-    }
-    return [worst[name] for name in goals.objectives]
 
 
 def importances(study: optuna.Study, goals: Goals) -> dict[str, dict[str, float]]:

@@ -12,6 +12,8 @@ STARTUP = 8
 
 POPULATION = 8
 RANDOM = "random"
+EXPECTED = "gp"
+"""Not a sampler: `nas.expected` says which student is next, and chance what it leaves open."""
 
 
 def _tpe(seed: int) -> BaseSampler:
@@ -28,7 +30,7 @@ def _random(seed: int) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "nsga2": _nsga2, RANDOM: _random}
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {"tpe": _tpe, "nsga2": _nsga2, RANDOM: _random, EXPECTED: _random}
 
 
 def sampler(name: str, seed: int, study: optuna.Study | None = None) -> BaseSampler:

@@ -1,13 +1,13 @@
 """What every way to score a candidate shares."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from transformers import PreTrainedModel, set_seed
 
 from distill.evaluation import constant_answer, measured, predict
 from distill.preparation import Run
-from nas.vocabularies import in_vocabulary, vocabulary_of
+from nas.vocabularies import Vocabularies
 from students.building import build_student
 from students.spec import StudentSpec
 
@@ -31,6 +31,9 @@ class Scorer(Protocol):
             model: with its starting weights; trained in place.
             watch: told steps and metric at every rung; says whether to go on.
         """
+
+    def warm(self, vocabularies: Iterable[int]) -> None:
+        """Do what all candidates of these vocabularies need."""
 
     @property
     def last(self) -> int:
@@ -59,7 +62,7 @@ class Scale:
         self.run = run
         self._teacher = measured(run.task, run.labels, run.teacher_logits)
         self._floor = constant_answer(run.task, run.labels)
-        self._runs = {vocabulary_of(run): run}
+        self._vocabularies = Vocabularies(run)
 
     @property
     def floor(self) -> float:
@@ -73,10 +76,12 @@ class Scale:
 
     def run_of(self, spec: StudentSpec) -> Run:
         """Return the run as a candidate reads it."""
-        size = spec.vocabulary or len(self.run.teacher.tokenizer)
-        if size not in self._runs:
-            self._runs[size] = in_vocabulary(self.run, size)
-        return self._runs[size]
+        return self._vocabularies.of(spec.vocabulary)
+
+    def warm(self, vocabularies: Iterable[int]) -> None:
+        """Read the texts in these vocabularies, so that no candidate is charged for it."""
+        for size in vocabularies:
+            self._vocabularies.of(size)
 
     def build(self, spec: StudentSpec) -> PreTrainedModel:
         """Return a candidate with random weights."""

@@ -10,7 +10,7 @@ from distill.recipe_names import check_recipe
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
 
-METHODS = ("tpe", "nsga2", "random")
+METHODS = ("gp", "tpe", "nsga2", "random")
 STRATEGIES = ("proxy", "supernet")
 EMBEDDED_ROWS = 8000
 """Of the embedded task where none is asked for, so that the whole search ends within a quarter of an hour."""
@@ -49,7 +49,7 @@ def search(
         float | None,
         _text("Least share of the teacher's metric, kept after the short distillation."),
     ] = None,
-    method: Annotated[str, _text("tpe, nsga2 or random.")] = "tpe",
+    method: Annotated[str, _text("gp (expected hypervolume improvement), tpe, nsga2 or random.")] = "gp",
     baseline: Annotated[bool, _text("Then search at random for as long, to compare with.")] = False,
     trials: Annotated[int, _text("Students in all.")] = 60,
     minutes: Annotated[float, _text("Minutes of searching; the first of the two ends it.")] = 5,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from nas.chance import Asked
 from nas.dimensions import Dimension, Value
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint
@@ -133,6 +134,12 @@ class SearchSpace:
         family = chooser.suggest_categorical("family", names)
         chosen = self.families[names.index(str(family))]
         return student(chosen.family, chosen.suggest(chooser, f"{family}: "))
+
+    def parameters(self, spec: StudentSpec) -> dict[str, Value]:
+        """Return a student's point as an Optuna study names it."""
+        asked = Asked(spec, CONDITIONAL)
+        self.suggest(asked)
+        return asked.chosen
 
     def students(self) -> Iterator[StudentSpec]:
         """Return every student, in order."""

@@ -15,8 +15,9 @@ from nas.objective import NOTE, STUDENT, TWIN, Objective
 from nas.quiet import quiet
 from nas.sampling import sampler
 from nas.search_space import SearchSpace
-from nas.workers import is_mine, queue_again, seconds_before, take_up
+from nas.workers import is_mine, queue_again, seconds_before, take_up, waiting
 from pocketbert.errors import UserError
+from students.spec import StudentSpec
 
 SETTINGS, LIMITS = "settings", "limits"
 FAILURES_IN_A_ROW = 3
@@ -91,6 +92,7 @@ def search(
     trials: int,
     seconds: float,
     ended: Ended,
+    propose: Callable[[optuna.Study], StudentSpec | None] | None = None,
 ) -> None:
     """Work on a study until it has so many students, or the time is over, or no student is left.
 
@@ -103,15 +105,18 @@ def search(
         trials: students in all.
         seconds: that this machine works, earlier calls included; the last trial is not cut short.
         ended: called after each trial.
+        propose: says which student is next where none waits; None: the method's sampler chooses.
     """
-    over = f"over:{trials}:{seconds:g}"
-    if study.user_attrs.get(over):
+    if is_over(study, trials, seconds):
         return
     begin, count, twins, failed = time.monotonic() - seconds_before(study), space.count(), 0, 0
     while (done := len(looked_at(study))) < min(trials, count) and time.monotonic() - begin < seconds:
         take_up(study)
         stuck = method != "random" and twins >= TWINS_IN_A_ROW
         study.sampler = sampler("random" if stuck else method, seed, study)
+        objective.begin()
+        if propose is not None and not stuck and not waiting(study):
+            _enqueue(study, space, propose(study))
         note = _one(study, objective, ended)
         failed = failed + 1 if note else 0
         if note and failed == FAILURES_IN_A_ROW:
@@ -119,7 +124,21 @@ def search(
         twins = 0 if len(looked_at(study)) > done else twins + 1
         if twins > 2 * TWINS_IN_A_ROW:  # what is left is perhaps at work elsewhere
             time.sleep(min(2.0, 0.02 * twins))
-    study.set_user_attr(over, True)
+    study.set_user_attr(_over(trials, seconds), True)
+
+
+def is_over(study: optuna.Study, trials: int, seconds: float) -> bool:
+    """Tell whether a study was worked on until it had so many students or the time was over."""
+    return bool(study.user_attrs.get(_over(trials, seconds)))
+
+
+def _over(trials: int, seconds: float) -> str:
+    return f"over:{trials}:{seconds:g}"
+
+
+def _enqueue(study: optuna.Study, space: SearchSpace, spec: StudentSpec | None) -> None:
+    if spec is not None:
+        study.enqueue_trial(space.parameters(spec))
 
 
 def _one(study: optuna.Study, objective: Objective, ended: Ended) -> str | None:

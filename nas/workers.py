@@ -34,13 +34,13 @@ def take_up(study: optuna.Study) -> int:
     A worker of this machine is dead when its process is; one elsewhere when its storage has seen no sign of life of it
     for the grace period (databases alone see that).
     """
-    before = _waiting(study)
+    before = waiting(study)
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
         if _is_dead(trial.user_attrs.get(WORKER)):
             _give_up(study, trial)
     with quiet():
         fail_stale_trials(study)
-    return _waiting(study) - before
+    return waiting(study) - before
 
 
 def queue_again(study: optuna.Study, trial: FrozenTrial) -> None:
@@ -64,7 +64,8 @@ def seconds_before(study: optuna.Study) -> float:
     return float(sum(trial.user_attrs.get(SECONDS, 0.0) for trial in ended))
 
 
-def _waiting(study: optuna.Study) -> int:
+def waiting(study: optuna.Study) -> int:
+    """Return how many students are queued."""
     return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))
 
 

@@ -9,7 +9,7 @@ from distill.config import RunConfig
 from distill.recipes import RECIPES
 from distill.recipes.schema import TrainingSettings
 from nas.scoring import Scale
-from nas.vocabularies import in_vocabulary, vocabulary_of
+from nas.vocabularies import Vocabularies, vocabulary_of
 from students.spec import parse_student
 from tests.distill.test_vocabulary import PIECES, WORDS, teacher  # noqa: F401  (teacher is a fixture)
 from tests.nas.test_search import _refused, _search, search_arguments
@@ -33,16 +33,17 @@ def run(files, teacher, tmp_path_factory):  # noqa: F811  (the fixture)
 
 
 def test_a_run_in_another_vocabulary_reads_it_and_has_the_trained_teachers_weights(run):
-    trimmed = in_vocabulary(run, PIECES)
+    vocabularies = Vocabularies(run)
+    trimmed = vocabularies.of(PIECES)
     assert vocabulary_of(run) == WHOLE and vocabulary_of(trimmed) == PIECES
-    assert in_vocabulary(run, 0) is in_vocabulary(run, WHOLE) is run
+    assert vocabularies.of(0) is vocabularies.of(WHOLE) is run
     theirs, ours = run.source.state_dict(), trimmed.source.state_dict()
     for name, tensor in ours.items():
         expected = theirs[name][list(trimmed.trimmed.kept)] if "word_embeddings" in name else theirs[name]
         assert torch.equal(tensor, expected), name
     assert len(trimmed.rows.training) == len(run.rows.training)
     assert trimmed.rows.training["labels"][:] == run.rows.training["labels"][:]
-    back = in_vocabulary(trimmed, 0)
+    back = Vocabularies(trimmed).of(0)
     assert vocabulary_of(back) == WHOLE
     assert back.rows.evaluation["input_ids"][:] == run.rows.evaluation["input_ids"][:]
 
@@ -50,7 +51,7 @@ def test_a_run_in_another_vocabulary_reads_it_and_has_the_trained_teachers_weigh
 def test_the_search_keeps_the_pieces_that_distilling_keeps(run, tmp_path):
     config = run.config.model_copy(update={"student": f"{SPEC},vocabulary={PIECES}"})
     finished = preparation.prepare(config, tmp_path / "run")
-    assert finished.trimmed.kept == in_vocabulary(run, PIECES).trimmed.kept
+    assert finished.trimmed.kept == Vocabularies(run).of(PIECES).trimmed.kept
 
 
 def test_candidates_are_scored_in_their_own_vocabulary(run):

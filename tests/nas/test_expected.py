@@ -1,0 +1,106 @@
+import numpy as np
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from nas.cost_models import CostModels
+from nas.expected import FEWEST, Expected
+from nas.footprint import Setting
+from nas.front import reference_point
+from nas.goals import Goals
+from nas.objective import STUDENT
+from nas.report_plots import hypervolume
+from nas.spaces import parse_space
+from nas.study import looked_at, search
+from students.spec import parse_student
+from tests.nas.studies import TEACHER, known, small_space, weigh
+
+pytestmark = pytest.mark.filterwarnings("default")
+BOTH = Goals(max_latency_ms=12.0)
+
+
+class Smooth:
+    """Scores a student by its sizes: deeper is better, up to a point; wider is, too."""
+
+    teacher, floor, rungs, last = 1.0, 0.3, (5, 10), 10
+
+    def build(self, spec):
+        return spec
+
+    def start(self, spec, model):
+        """A student of known quality needs no weights."""
+
+    def train(self, spec, model, watch):
+        value = 1 - 0.9 / spec.layers - 40 / spec.hidden + 0.05 * np.log2(spec.feed_forward / 512)
+        for steps in self.rungs:
+            quality = value * steps / self.last
+            if not watch(steps, quality):
+                break
+        return quality
+
+
+def _search(space, goals, method, seed, trials, study=None):
+    study, objective, _ = known(space=space, goals=goals, study=study)
+    objective._scorer = Smooth()
+    costs = CostModels(Setting(), 30522, 512)
+    expected = Expected(space, goals, costs, lambda s: reference_point(goals, 0.3, [s]), 0.3, seed)
+    propose = expected.choose if method == "gp" else None
+    search(study, objective, space, method, seed, trials=trials, seconds=60, ended=lambda *_: None, propose=propose)
+    return study, expected
+
+
+def test_it_reaches_more_than_chance_with_as_many_students():
+    space = parse_space((), {}, TEACHER, 6, "bert")
+    reached = {}
+    for method in ("gp", "random"):
+        studies = [_search(space, BOTH, method, seed, 14)[0] for seed in range(3)]
+        reached[method] = np.median([hypervolume(s, reference_point(BOTH, 0.3, [s]))[-1][1] for s in studies])
+    assert reached["gp"] > 1.1 * reached["random"]
+
+
+def test_nobody_is_chosen_twice_and_no_one_over_a_limit_once_costs_are_known():
+    space = parse_space((), {}, TEACHER, 6, "bert")
+    study, _ = _search(space, BOTH, "gp", 0, 16)
+    names = [trial.user_attrs[STUDENT] for trial in study.trials]
+    assert len(set(names)) == len(names) == 16
+    late = study.trials[FEWEST + 4 :]
+    assert sum(weigh(parse_student(t.user_attrs[STUDENT]), None).latency_ms > 12 for t in late) <= 2
+
+
+def test_a_small_space_is_looked_at_whole():
+    space = small_space()
+    study, expected = _search(space, Goals(), "gp", 0, 100)
+    assert len(looked_at(study)) == space.count()
+    assert expected.choose(study) is None
+
+
+@pytest.mark.parametrize(
+    "goals",
+    [
+        Goals(objectives=("quality",), max_latency_ms=12.0),
+        Goals(objectives=("size", "latency"), min_retention=0.5),
+        Goals(objectives=("quality", "latency", "size")),
+    ],
+)
+def test_any_goals_do(goals):
+    study, _ = _search(parse_space((), {}, TEACHER, 6, "bert"), goals, "gp", 0, 10)
+    assert len(looked_at(study)) == 10
+    assert TrialState.COMPLETE in {trial.state for trial in study.trials}
+
+
+def test_students_at_work_elsewhere_are_not_chosen_again():
+    space = small_space("layers=1..3", "hidden=96", "heads=6", "feed_forward=256")
+    study, expected = _search(space, Goals(), "gp", 0, 2)
+    running = study.ask()
+    left = [s for s in space.students() if s.name not in {t.user_attrs.get(STUDENT) for t in study.trials}]
+    running.set_user_attr(STUDENT, left[0].name)
+    assert expected.choose(study) is None
+    study.tell(running, state=TrialState.FAIL)
+    assert expected.choose(study) == left[0]
+
+
+def test_the_same_study_gets_the_same_student():
+    space = parse_space((), {}, TEACHER, 6, "bert")
+    names = [[t.user_attrs[STUDENT] for t in _search(space, BOTH, "gp", 3, 8)[0].trials] for _ in range(2)]
+    assert names[0] == names[1]
+    assert optuna.trial.TrialState.WAITING not in {t.state for t in _search(space, BOTH, "gp", 3, 8)[0].trials}
