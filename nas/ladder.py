@@ -36,7 +36,7 @@ def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float) -
     """
     pieces = [int(size) for size in space.choices_of(VOCABULARY)]
     # The whole vocabulary is the one that the limits on a file's size are about.
-    turns = itertools.cycle(pieces[:-1][::-1] or [0])
+    turns = itertools.cycle(pieces[:-1][::-1] or pieces or [0])
     everyone = [(products(spec), _distance(spec, teacher, layers), spec) for spec in _considered(space)]
     most = min(most, max(cost for cost, _, _ in everyone))
     found = []

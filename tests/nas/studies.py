@@ -2,6 +2,10 @@
 
 import optuna
 
+from distill import pipeline, preparation
+from distill.config import RunConfig
+from distill.recipes import RECIPES
+from distill.recipes.schema import TrainingSettings
 from nas.footprint import Footprint
 from nas.goals import Goals
 from nas.objective import Objective
@@ -33,6 +37,18 @@ class KnownProxy:
             if not watch(steps, quality):
                 break
         return quality
+
+
+def ready_run(teacher, data, student, folder, steps):
+    """Return a run with its teacher fine-tuned."""
+    training = TrainingSettings(max_steps=steps, batch_size=16, learning_rate=3e-3)
+    config = RunConfig(
+        teachers=(str(teacher),), student=student, data=str(data), recipe=RECIPES["logits"], teacher_training=training
+    )
+    prepared = preparation.prepare(config, folder)
+    prepared.folder.mkdir()
+    pipeline.ready_teachers(prepared)
+    return prepared
 
 
 def weigh(spec, model):

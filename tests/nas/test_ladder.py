@@ -43,6 +43,8 @@ def test_a_limit_below_the_smallest_leaves_none():
 def test_vocabularies_take_turns_but_for_the_whole_one():
     found = ladder(_space(pieces=(4000, 8000, 30522)), TEACHER, 6, math.inf)
     assert {spec.vocabulary for spec in found} == {4000, 8000}
+    alone = ladder(_space("vocabulary=4000", pieces=(30522,)), TEACHER, 6, math.inf)
+    assert [spec.vocabulary for spec in alone] == [4000] * len(SHARES)
 
 
 @pytest.mark.parametrize("texts", [(), ("family=bert,electra",), ("family=mobilebert",)])

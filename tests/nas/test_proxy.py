@@ -1,14 +1,14 @@
 import pytest
 from torch.testing import assert_close
 
-from distill import pipeline, preparation
-from distill.config import RunConfig
+from distill import pipeline
 from distill.evaluation import measured
 from distill.preparation import student_rows
 from distill.recipes import RECIPES
 from distill.recipes.schema import Stage, TrainingSettings
 from nas.proxy import Proxy
 from students.spec import parse_student
+from tests.nas.studies import ready_run
 
 pytestmark = pytest.mark.filterwarnings("default")
 SPEC = parse_student("layers=2,hidden=16,heads=2,feed_forward=32,family=bert")
@@ -16,14 +16,7 @@ SPEC = parse_student("layers=2,hidden=16,heads=2,feed_forward=32,family=bert")
 
 @pytest.fixture(scope="module")
 def run(files, tmp_path_factory):
-    config = RunConfig(
-        teachers=(str(files / "teacher"),), student=SPEC.name, data=str(files / "labels"), recipe=RECIPES["logits"],
-        teacher_training=TrainingSettings(max_steps=200, batch_size=16, learning_rate=3e-3),
-    )  # fmt: skip
-    prepared = preparation.prepare(config, tmp_path_factory.mktemp("runs") / "search")
-    prepared.folder.mkdir()
-    pipeline.ready_teachers(prepared)
-    return prepared
+    return ready_run(files / "teacher", files / "labels", SPEC.name, tmp_path_factory.mktemp("runs") / "search", 200)
 
 
 def _proxy(run, *rungs):

@@ -4,14 +4,12 @@ import pytest
 import torch
 from transformers import AutoTokenizer
 
-from distill import pipeline, preparation
-from distill.config import RunConfig
-from distill.recipes import RECIPES
-from distill.recipes.schema import TrainingSettings
+from distill import preparation
 from nas.scoring import Scale
 from nas.vocabularies import Vocabularies, vocabulary_of
 from students.spec import parse_student
 from tests.distill.test_vocabulary import PIECES, WORDS, teacher  # noqa: F401  (teacher is a fixture)
+from tests.nas.studies import ready_run
 from tests.nas.test_search import _refused, _search, search_arguments
 from tests.students.wordpieces import wordpieces
 
@@ -22,14 +20,7 @@ WHOLE = len(wordpieces(WORDS))
 
 @pytest.fixture(scope="module")
 def run(files, teacher, tmp_path_factory):  # noqa: F811  (the fixture)
-    config = RunConfig(
-        teachers=(str(teacher),), student=SPEC, data=str(files / "labels"), recipe=RECIPES["logits"],
-        teacher_training=TrainingSettings(max_steps=30, batch_size=16, learning_rate=3e-3),
-    )  # fmt: skip
-    prepared = preparation.prepare(config, tmp_path_factory.mktemp("runs") / "search")
-    prepared.folder.mkdir()
-    pipeline.ready_teachers(prepared)
-    return prepared
+    return ready_run(teacher, files / "labels", SPEC, tmp_path_factory.mktemp("runs") / "search", 30)
 
 
 def test_a_run_in_another_vocabulary_reads_it_and_has_the_trained_teachers_weights(run):
