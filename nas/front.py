@@ -8,7 +8,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.footprint import Footprint
-from nas.goals import Goals
+from nas.goals import Goals, cost_of
 from nas.halving import dominates
 from nas.objective import FOOTPRINT, QUALITY, STUDENT
 from nas.study import looked_at
@@ -85,15 +85,9 @@ def reference_point(goals: Goals, floor: float, studies: Sequence[optuna.Study])
 
     Where there is no limit it is the largest cost that was met.
     """
-    trials = [t for study in studies for t in study.get_trials(deepcopy=False) if FOOTPRINT in t.user_attrs]
+    met = [t.user_attrs[FOOTPRINT] for s in studies for t in s.get_trials(deepcopy=False) if FOOTPRINT in t.user_attrs]
 
-    def largest(name: str) -> float:
-        return max((t.user_attrs[FOOTPRINT][name] or 0.0 for t in trials), default=1.0)
+    def largest(cost: str) -> float:
+        return max((cost_of(Footprint(**each), cost) for each in met), default=1.0)
 
-    worst = {
-        "quality": floor,
-        "latency": goals.max_latency_ms or largest("latency_ms"),
-        "size": goals.max_size_mb or largest("size_mb"),
-        "memory": goals.max_memory_mb or largest("memory_mb"),
-    }
-    return [worst[name] for name in goals.objectives]
+    return [floor if name == "quality" else goals.limit(name) or largest(name) for name in goals.objectives]

@@ -1,6 +1,5 @@
 """What a search wants: objectives, and limits that a student must keep."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from optuna.study import StudyDirection
@@ -11,6 +10,9 @@ from pocketbert.validation import Document
 
 Name = Literal["quality", "latency", "size", "memory"]
 UNITS = {"quality": "", "latency": " ms", "size": " MB", "memory": " MB"}
+COSTS = {"latency": "latency_ms", "size": "size_mb", "memory": "memory_mb"}
+"""Fields of a footprint."""
+
 Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -39,6 +41,16 @@ class Goals(Document):
         return [up if name == "quality" else down for name in self.objectives]
 
     @property
+    def first_cost(self) -> Name:
+        """The first objective that is a cost; latency without any."""
+        return next((name for name in self.objectives if name != "quality"), "latency")
+
+    def limit(self, cost: str) -> float | None:
+        """Return the limit on a cost."""
+        limits = {"latency": self.max_latency_ms, "size": self.max_size_mb, "memory": self.max_memory_mb}
+        return limits[cost]
+
+    @property
     def needs_memory(self) -> bool:
         """Whether the peak memory is to be measured."""
         return "memory" in self.objectives or self.max_memory_mb is not None
@@ -56,14 +68,12 @@ class Goals(Document):
 
     def violations(self, footprint: Footprint) -> dict[str, float]:
         """Return for each limit on costs by how much of it a footprint is above; 0 or less is within."""
-        pairs = {
-            "latency": (footprint.latency_ms, self.max_latency_ms),
-            "size": (footprint.size_mb, self.max_size_mb),
-            "memory": (footprint.memory_mb, self.max_memory_mb),
-        }
-        return {
-            name: value / limit - 1 for name, (value, limit) in pairs.items() if limit is not None and value is not None
-        }
+        found = {}
+        for name, field in COSTS.items():
+            value, limit = getattr(footprint, field), self.limit(name)
+            if limit is not None and value is not None:
+                found[name] = value / limit - 1
+        return found
 
     def breaks(self, footprint: Footprint) -> bool:
         """Tell whether a footprint is above a limit."""
@@ -81,16 +91,15 @@ class Goals(Document):
 
     def values(self, quality: float, footprint: Footprint) -> tuple[float, ...]:
         """Return the objectives' values in their order."""
-        named: Mapping[str, float | None] = {
-            "quality": quality,
-            "latency": footprint.latency_ms,
-            "size": footprint.size_mb,
-            "memory": footprint.memory_mb,
-        }
-        return tuple(float(named[name] or 0.0) for name in self.objectives)
+        return tuple(quality if name == "quality" else cost_of(footprint, name) for name in self.objectives)
 
     def as_costs(self, values: tuple[float, ...]) -> tuple[float, ...]:
         """Return values of which all are to be small."""
         return tuple(
             -value if name == "quality" else value for name, value in zip(self.objectives, values, strict=True)
         )
+
+
+def cost_of(footprint: Footprint, name: str) -> float:
+    """Return one of a footprint's costs; 0 of what was not measured."""
+    return float(getattr(footprint, COSTS[name]) or 0.0)

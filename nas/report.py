@@ -59,7 +59,7 @@ def write_report(
     write_json(request.out / RECORD, record)
     shares = importances(study, question.goals)
     figures = {
-        "front": front_plot(study, found, finished, question.run.task.metric, question.goals.max_latency_ms),
+        "front": front_plot(study, found, finished, question.run.task.metric, question.goals),
         "hypervolume": hypervolume_plot(curves) if any(curves.values()) else None,
         "importance": importance_plot(shares) if any(shares.values()) else None,
     }
@@ -121,6 +121,7 @@ def _record(
         "students_in_space": question.space.count(),
         "students_looked_at": len(trials),
         "twins": sum(TWIN in trial.user_attrs for trial in study.get_trials(deepcopy=False)),
+        "drawn": question.goals.first_cost,
         "goals": question.goals.model_dump(mode="json"),
         "latency_at": vars(request.setting),
         "device": question.device.device if question.device else "this machine",

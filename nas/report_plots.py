@@ -7,7 +7,9 @@ import plotly.graph_objects as graph
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.finishing import Finished
+from nas.footprint import Footprint
 from nas.front import Candidate, feasible
+from nas.goals import UNITS, Goals, cost_of
 from nas.objective import FOOTPRINT, NOTE, QUALITY, STUDENT, TWIN
 from nas.quiet import quiet
 from nas.workers import SECONDS
@@ -17,30 +19,37 @@ Points = Sequence[tuple[float, float, str]]
 
 
 def front_plot(
-    study: optuna.Study, found: Sequence[Candidate], finished: Sequence[Finished], metric: str, limit: float | None
+    study: optuna.Study, found: Sequence[Candidate], finished: Sequence[Finished], metric: str, goals: Goals
 ) -> graph.Figure:
-    """Return quality against latency of every student that was trained, the front joined up."""
+    """Return quality against a cost of every student that was trained, the front joined up where these two make it."""
+    cost = goals.first_cost
+    unit = UNITS[cost].strip()
     trials = [t for t in study.get_trials(deepcopy=False) if QUALITY in t.user_attrs and TWIN not in t.user_attrs]
-    front = sorted((c for c in found if c.on_front), key=lambda c: c.footprint.latency_ms)
+    front = sorted((c for c in found if c.on_front), key=lambda c: cost_of(c.footprint, cost))
     on_front = {candidate.trial for candidate in front}
     rest = [t for t in trials if t.number not in on_front]
-    figure = _figure("latency, ms", metric)
-    _scatter(figure, "stopped early", _of([t for t in rest if t.state == TrialState.PRUNED]), SOFT, "circle-open")
-    _scatter(figure, "over a limit", _of([t for t in rest if t.state == TrialState.COMPLETE and not feasible(t)]), WARM)
-    _scatter(figure, "trained", _of([t for t in rest if feasible(t)]), SOFT)
-    points = [(c.footprint.latency_ms, c.quality, c.student) for c in front]
-    _scatter(figure, "front", points, ACCENT, mode="lines+markers")
-    done = [(each.footprint.latency_ms, each.quality, f"{each.student}<br>whole recipe") for each in finished]
-    _scatter(figure, "finished", done, INK, "star")
+    figure = _figure(f"{cost}, {unit}", metric)
+
+    def scatter(name: str, points: Points, colour: str, symbol: str = "circle", mode: str = "markers") -> None:
+        _scatter(figure, name, points, unit, colour, symbol, mode)
+
+    scatter("stopped early", _of([t for t in rest if t.state == TrialState.PRUNED], cost), SOFT, "circle-open")
+    scatter("over a limit", _of([t for t in rest if t.state == TrialState.COMPLETE and not feasible(t)], cost), WARM)
+    scatter("trained", _of([t for t in rest if feasible(t)], cost), SOFT)
+    points = [(cost_of(c.footprint, cost), c.quality, c.student) for c in front]
+    scatter("front", points, ACCENT, mode="lines+markers" if set(goals.objectives) == {"quality", cost} else "markers")
+    done = [(cost_of(each.footprint, cost), each.quality, f"{each.student}<br>whole recipe") for each in finished]
+    scatter("finished", done, INK, "star")
+    limit = goals.limit(cost)
     if limit is not None:
         figure.add_vline(x=limit, line_dash="dot", line_color=WARM, annotation_text="limit")
     return figure
 
 
-def _of(trials: Sequence[FrozenTrial]) -> Points:
+def _of(trials: Sequence[FrozenTrial], cost: str) -> Points:
     return [
         (
-            trial.user_attrs[FOOTPRINT]["latency_ms"],
+            cost_of(Footprint(**trial.user_attrs[FOOTPRINT]), cost),
             trial.user_attrs[QUALITY],
             f"{trial.user_attrs[STUDENT]}<br>{trial.user_attrs.get(NOTE, f'trial {trial.number}')}",
         )
@@ -102,12 +111,10 @@ def _figure(x: str, y: str) -> graph.Figure:
     return figure
 
 
-def _scatter(
-    figure: graph.Figure, name: str, points: Points, colour: str, symbol: str = "circle", mode: str = "markers"
-) -> None:
+def _scatter(figure: graph.Figure, name: str, points: Points, unit: str, colour: str, symbol: str, mode: str) -> None:
     if not points:
         return
     x, y, text = zip(*points, strict=True)
     marker = {"color": colour, "symbol": symbol, "size": 13 if symbol == "star" else 8}
-    hover = "%{text}<br>%{x:.2f} ms, %{y:.4f}<extra>" + name + "</extra>"
+    hover = f"%{{text}}<br>%{{x:.2f}} {unit}, %{{y:.4f}}<extra>" + name + "</extra>"
     figure.add_trace(graph.Scatter(x=x, y=y, text=text, name=name, mode=mode, marker=marker, hovertemplate=hover))

@@ -212,7 +212,8 @@ class SearchSpace:
 def _described(dimension: Dimension) -> str:
     choices = dimension.choices
     if dimension.step is not None and len(choices) > 3:
-        return f"{dimension.name} {choices[0]} to {choices[-1]} in steps of {dimension.step}"
+        steps = f" in steps of {dimension.step}" if dimension.step > 1 else ""
+        return f"{dimension.name} {choices[0]} to {choices[-1]}{steps}"
     return f"{dimension.name} {', '.join(map(str, choices))}"
 
 

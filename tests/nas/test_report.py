@@ -1,6 +1,7 @@
 import optuna
 import pytest
 
+from nas.front import candidates
 from nas.goals import Goals
 from nas.report import importances
 from nas.report_plots import front_plot, hypervolume
@@ -34,10 +35,20 @@ def test_the_hypervolume_only_grows_and_is_that_of_the_points_by_hand():
 
 
 def test_the_picture_has_each_student_once_under_the_pointer(study):
-    figure = front_plot(study, [], [], "accuracy", 5.0)
+    figure = front_plot(study, [], [], "accuracy", Goals(max_latency_ms=5.0))
     names = [text.split("<br>")[0] for trace in figure.data for text in trace.text]
     assert len(names) == len(set(names)) > 10
     assert all(name.startswith("family=bert") for name in names)
+
+
+def test_the_picture_is_of_the_first_cost_that_is_an_objective(study):
+    goals = Goals(objectives=("quality", "size", "latency"), max_size_mb=20.0)
+    found = candidates(study, Goals())
+    figure = front_plot(study, found, [], "accuracy", goals)
+    front = next(trace for trace in figure.data if trace.name == "front")
+    assert figure.layout.xaxis.title.text == "size, MB" and figure.layout.shapes[0].x0 == 20.0
+    assert set(front.x) <= {candidate.footprint.size_mb for candidate in found}
+    assert front.mode == "markers", "a front of three objectives is no line"
 
 
 def test_words_and_tables_are_of_the_record():
