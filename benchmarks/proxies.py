@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.progress import track
 from scipy import stats
 
-from nas.finishing import finish, latencies
+from nas.finishing import finish, footprints
+from nas.footprint import Footprint
 from nas.front import Candidate
 from nas.preparation import ready, understand
 from nas.requests import request_of
@@ -70,8 +71,8 @@ def proxies(
         for row, spec in zip(rows, track(drawn, f"scoring ({strategy})", console=console), strict=True):
             row.update(_scored(scorer, spec, strategy) | {f"{strategy} first s": round(preparing, 1)})
 
-    def costs(_: Sequence[str], files: Sequence[Path]) -> Sequence[float]:
-        return latencies(files, question.reference, request.setting)
+    def costs(_: Sequence[str], files: Sequence[Path]) -> Sequence[Footprint]:
+        return footprints(files, question.reference, request.setting)
 
     texts: list[tuple[str, Candidate | None]] = [(spec.name, None) for spec in drawn]
     for row, done in zip(rows, finish(texts, request.finishing, out, costs, console), strict=True):

@@ -96,8 +96,11 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe, without noise where a teacher reads tokens of another kind: changed tokens are none of its."""
-        strange = self.other_tokens and self.trimmed is None
+        """The recipe, without noise where changed tokens are none of the teachers'.
+
+        One teacher can answer to them where the student's vocabulary is a part of its own.
+        """
+        strange = self.other_tokens and (self.trimmed is None or len(self.members) > 1)
         return self.config.recipe.without_noise() if strange else self.config.recipe
 
     def reading_of(self, member: Member) -> Reading:

@@ -1,6 +1,6 @@
 """The student of a run: a new one of some sizes, or one that lies in a folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -9,7 +9,7 @@ from distill.data.tasks import TaskData
 from distill.given import load_given
 from distill.units import standardise
 from distill.vocabulary import trimmed_for
-from students.building import build_student, proportions
+from students.building import build_student, proportions, usable_positions
 from students.initialization import Initialisation, check_method
 from students.spec import StudentSpec, parse_student_or_folder
 from students.vocabulary import Trimmed, reading
@@ -62,10 +62,12 @@ def find_student(config: RunConfig, teacher: Teacher, data: TaskData) -> Student
 
 def _new(spec: StudentSpec, config: RunConfig, teacher: Teacher, data: TaskData) -> Student:
     if spec.vocabulary in (0, len(teacher.tokenizer)):
-        model = build_student(spec, teacher.model)
+        # All pieces: with the teacher's table, which may have more rows than there are pieces.
+        model = build_student(replace(spec, vocabulary=0), teacher.model)
         check_method(model, teacher.model, config.initialisation)
         return Student(model, teacher.tokenizer, spec.name, None, teacher.model)
-    trimmed, note = trimmed_for(data, teacher.tokenizer, spec.vocabulary)
+    longest = min(config.max_length, usable_positions(teacher.model.config))
+    trimmed, note = trimmed_for(data, teacher.tokenizer, spec.vocabulary, longest)
     source = reading(teacher.model, trimmed.kept)
     model = build_student(spec, source)
     check_method(model, source, config.initialisation)

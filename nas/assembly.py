@@ -16,7 +16,7 @@ from transformers.utils import logging as transformers_logging
 from distill.config import check_folder
 from nas.cost_models import CostModels
 from nas.expected import Expected
-from nas.finishing import Finished, finish, latencies
+from nas.finishing import Finished, finish, footprints
 from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, candidates, chosen, reference_point
 from nas.ladder import begin, ladder
@@ -27,6 +27,7 @@ from nas.progress import progress
 from nas.report import write_report
 from nas.sampling import EXPECTED, RANDOM
 from nas.scoring import Scale, Scorer
+from nas.search_space import student
 from nas.settings import Request, study_settings
 from nas.storage import answering, open_storage, without_password
 from nas.study import agreed, is_over, looked_at, open_study, search
@@ -83,10 +84,11 @@ def _finish(request: Request, question: Question, best: Sequence[Candidate], con
     if texts and request.compare:
         texts.append((request.config.student, None))
 
-    def costs(students: Sequence[str], files: Sequence[Path]) -> Sequence[float]:
-        if question.device is None:
-            return latencies(files, question.reference, request.setting)
-        return [question.device.predict(question.parse(student)) for student in students]
+    def costs(students: Sequence[str], files: Sequence[Path]) -> Sequence[Footprint]:
+        device = question.device
+        predicted = None if device is None else [device.predict(question.parse(student)) for student in students]
+        memory = question.goals.needs_memory
+        return footprints(files, question.reference, request.setting, memory=memory, predicted_ms=predicted)
 
     finished = finish(texts, request.finishing, request.out, costs, console)
     return sorted(finished, key=lambda each: (each.proxy is None, question.goals.breaks(each.footprint), -each.quality))
@@ -147,7 +149,8 @@ def _check_possible(request: Request, question: Question) -> None:
         best = min(question.space.students(), key=device.predict)
         footprint = Footprint(device.predict(best), 0.0)
     else:
-        best = next(question.space.students())  # the first is the smallest in everything
+        # The first of a family is the smallest in everything.
+        best = min((student(each.family, next(each.points())) for each in question.space.families), key=products)
         model = build_student(best, question.run.teacher.model)
         footprint = measured_footprint(model, question.reference, request.setting, memory=asked.needs_memory)
     for name, violation in asked.violations(footprint).items():
@@ -230,7 +233,7 @@ def _first(question: Question) -> list[StudentSpec]:
     if goals.max_latency_ms is not None:
         by_hand = question.parse(run.config.student)
         most = NEARLY * products(by_hand) * goals.max_latency_ms / question.reference_ms
-    return ladder(question.space, teacher, config.num_hidden_layers, most)
+    return ladder(question.space, teacher, config.num_hidden_layers, most, len(run.teacher.tokenizer))
 
 
 def _write_best(

@@ -23,7 +23,7 @@ from nas.chance import Chance
 from nas.cost_models import CostModels
 from nas.footprint import Footprint
 from nas.goals import Goals
-from nas.objective import FOOTPRINT, QUALITY, RUNG, STUDENT, TWIN
+from nas.objective import FOOTPRINT, NOTE, QUALITY, RUNG, STUDENT, TWIN
 from nas.search_space import SearchSpace
 from nas.volume import Point, gained
 from students.architecture import SIZES, WORDS
@@ -64,7 +64,7 @@ class Expected:
         self._floor, self._seed = floor, seed
 
     def choose(self, study: optuna.Study) -> StudentSpec | None:
-        """Return the student to look at next; None where none is left to be found."""
+        """Return the student to look at next; None where none that is new and may keep the limits is found."""
         trials = study.get_trials(deepcopy=False)
         known = {t.user_attrs[STUDENT]: t for t in trials if _counts(t)}
         self._costs.learn(
@@ -156,7 +156,10 @@ class _Qualities:
         """Return mean and standard deviation of what each student's quality may be."""
         rows = np.array([_described(spec) for spec in specs])
         means, deviations = self._process.predict(self._scaled(rows), return_std=True)
-        return means * self._spread + self._mean, deviations * self._spread
+        # What a measurement adds by chance is no improvement that may be hoped for.
+        noise = self._process.kernel_.k2.noise_level
+        known = np.sqrt(np.maximum(deviations**2 - noise, 0.0))
+        return means * self._spread + self._mean, known * self._spread
 
     def _scaled(self, rows: Vector) -> Vector:
         scaled: Vector = (rows - self._centre) / self._width
@@ -172,7 +175,9 @@ def _described(spec: StudentSpec) -> list[float]:
 
 
 def _counts(trial: FrozenTrial) -> bool:
-    return STUDENT in trial.user_attrs and TWIN not in trial.user_attrs and trial.state != TrialState.FAIL
+    """Tell whether a trial has dealt with its student; one that was lost with its worker has not."""
+    lost = trial.state == TrialState.FAIL and NOTE not in trial.user_attrs
+    return STUDENT in trial.user_attrs and TWIN not in trial.user_attrs and not lost
 
 
 def _rungs(trial: FrozenTrial) -> list[str]:

@@ -11,7 +11,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from benchmarks.latency import measure
-from benchmarks.report_facts import file_bytes, quality, shipped
+from benchmarks.memory import peak_memory
+from benchmarks.report_facts import quality, shipped
 from nas.footprint import MEGABYTE, Footprint, Reference, Setting
 from nas.front import Candidate
 from pocketbert.errors import UserError
@@ -53,7 +54,7 @@ def finish(
     chosen: Sequence[tuple[str, Candidate | None]],
     words: Sequence[str],
     out: Path,
-    costs: Callable[[Sequence[str], Sequence[Path]], Sequence[float]],
+    costs: Callable[[Sequence[str], Sequence[Path]], Sequence[Footprint]],
     console: Console,
 ) -> list[Finished]:
     """Distil students with the whole recipe; those that are finished already are found again.
@@ -62,7 +63,7 @@ def finish(
         chosen: students' texts, each with what the search knew of it.
         words: options of `distill.run` beside student and folder.
         out: the search's folder.
-        costs: returns the milliseconds of students and their files.
+        costs: returns what students and their files cost.
         console: says what is being done.
 
     Raises:
@@ -82,7 +83,7 @@ def finish(
     files = [
         folder / "student" / f"model-{_form(record)}.onnx" for folder, record in zip(folders, records, strict=True)
     ]
-    milliseconds = costs([student for student, _ in chosen], files)
+    footprints = costs([student for student, _ in chosen], files)
     return [
         Finished(
             student=student,
@@ -91,10 +92,10 @@ def finish(
             quality=quality(record, shipped(record).quality) or 0.0,
             before_export=quality(record, "student") or 0.0,
             teacher=quality(record, "teacher") or 0.0,
-            footprint=Footprint(latency, (file_bytes(record, shipped(record).file) or 0.0) / MEGABYTE),
+            footprint=footprint,
             proxy=None if candidate is None else candidate.quality,
         )
-        for (student, candidate), folder, record, latency in zip(chosen, folders, records, milliseconds, strict=True)
+        for (student, candidate), folder, record, footprint in zip(chosen, folders, records, footprints, strict=True)
     ]
 
 
@@ -113,8 +114,37 @@ def _distilled(student: str, words: Sequence[str], out: Path, console: Console) 
     return folder
 
 
-def latencies(files: Sequence[Path], reference: Reference, setting: Setting) -> list[float]:
-    """Return each file's milliseconds, all measured in turn with the reference."""
+def footprints(
+    files: Sequence[Path],
+    reference: Reference,
+    setting: Setting,
+    *,
+    memory: bool = False,
+    predicted_ms: Sequence[float] | None = None,
+) -> list[Footprint]:
+    """Return what files cost, their latencies measured in turn with the reference.
+
+    Args:
+        files: of students.
+        reference: the file beside them.
+        setting: what is measured.
+        memory: measure the peak memory too.
+        predicted_ms: the latencies instead, for a device that is not here.
+    """
+    milliseconds = _latencies(files, reference, setting) if predicted_ms is None else predicted_ms
+    return [
+        Footprint(
+            latency,
+            path.stat().st_size / MEGABYTE,
+            peak_memory(path, setting.length, batch=setting.batch, threads=setting.threads) / MEGABYTE
+            if memory
+            else None,
+        )
+        for path, latency in zip(files, milliseconds, strict=True)
+    ]
+
+
+def _latencies(files: Sequence[Path], reference: Reference, setting: Setting) -> list[float]:
     if not files:
         return []
     named = {"reference": reference.path} | {str(number): path for number, path in enumerate(files)}

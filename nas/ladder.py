@@ -25,18 +25,19 @@ ENOUGH = 20_000
 BEGUN = "begun"
 
 
-def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float) -> list[StudentSpec]:
+def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float, whole: int = 0) -> list[StudentSpec]:
     """Return students of several sizes, the largest first, each in the teacher's proportions as far as may be.
 
     Args:
         space: of the students.
         teacher: its widths.
         layers: its number of layers.
-        most: multiply-adds a token of the largest; see `nas.latency_model.products`.
+        most: multiply-adds a token that the limits allow; see `nas.latency_model.products`.
+        whole: pieces of the teacher's vocabulary.
     """
-    pieces = [int(size) for size in space.choices_of(VOCABULARY)]
-    # The whole vocabulary is the one that the limits on a file's size are about.
-    turns = itertools.cycle(pieces[:-1][::-1] or pieces or [0])
+    pieces = [int(size) for size in space.choices_of(VOCABULARY)][::-1]
+    # The whole vocabulary is what those who vary it want to be rid of.
+    turns = itertools.cycle([size for size in pieces if size != whole] or pieces or [0])
     everyone = [(products(spec), _distance(spec, teacher, layers), spec) for spec in _considered(space)]
     most = min(most, max(cost for cost, _, _ in everyone))
     found = []
@@ -52,9 +53,9 @@ def begin(study: optuna.Study, space: SearchSpace, students: Sequence[StudentSpe
     """Let a study look at these students before all others, once."""
     if study.user_attrs.get(BEGUN):
         return
-    study.set_user_attr(BEGUN, True)
     for spec in students:
-        study.enqueue_trial(space.parameters(spec))
+        study.enqueue_trial(space.parameters(spec), skip_if_exists=True)
+    study.set_user_attr(BEGUN, True)
 
 
 def _considered(space: SearchSpace) -> Iterator[StudentSpec]:

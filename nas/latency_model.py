@@ -173,7 +173,7 @@ def parts(spec: StudentSpec, length: int, batch: int = 1) -> dict[str, float]:
 
 
 def products(spec: StudentSpec) -> float:
-    """Return a student's multiply-adds for each token in its layers, in millions."""
+    """Return a student's multiply-adds for each token, in millions."""
     return sum(amount for name, amount in parts(spec, 1).items() if name.endswith("products"))
 
 

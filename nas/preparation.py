@@ -17,9 +17,9 @@ from nas.goals import Goals
 from nas.halving import rungs
 from nas.latency_model import LatencyModel
 from nas.proxy import Proxy
-from nas.search_space import SearchSpace
+from nas.search_space import SearchSpace, student
 from nas.settings import Request
-from nas.spaces import parse_space
+from nas.spaces import assignments, parse_space
 from nas.supernet import Supernet
 from nas.vocabularies import Vocabularies
 from pocketbert.errors import DoesNotFit, UserError
@@ -78,6 +78,9 @@ def understand(request: Request) -> Question:
         reference = _reference(request, run)
     if request.proxy.strategy == "supernet":
         space.largest()  # or it is refused
+    if device is not None:
+        for family in space.families:
+            device.predict(student(family.family, next(family.points())))  # or it is refused
     question = Question(run, space, reference, device, request.goals)
     if request.goals.limits_costs or request.goals.min_retention is not None:
         return question
@@ -113,15 +116,15 @@ def _space(request: Request, run: Run) -> SearchSpace:
             f"distilbert, whose sizes bound its students, and this one is {config.model_type}."
         )
     tokenizer, family = run.teacher.tokenizer, config.model_type
-    asked = VOCABULARY in {*request.space_document, *(text.partition("=")[0].strip() for text in request.space_texts)}
-    pieces = _vocabularies(run, request.goals, asked=asked)
+    asked = VOCABULARY in request.space_document | assignments(request.space_texts)
+    pieces = _vocabularies(run, request, asked=asked)
     space = parse_space(request.space_texts, request.space_document, sizes, config.num_hidden_layers, family, pieces)
     for size in space.choices_of(VOCABULARY):
         check_size(tokenizer, int(size))
     return space
 
 
-def _vocabularies(run: Run, goals: Goals, *, asked: bool) -> tuple[int, ...]:
+def _vocabularies(run: Run, request: Request, *, asked: bool) -> tuple[int, ...]:
     """Return sizes of vocabularies to choose from: all pieces alone, where none of the goals is about the file."""
     tokenizer = run.teacher.tokenizer
     try:
@@ -131,7 +134,9 @@ def _vocabularies(run: Run, goals: Goals, *, asked: bool) -> tuple[int, ...]:
             raise
         return ()
     whole = len(tokenizer)
-    sizes = [whole // part for part in (8, 4, 2)] if goals.weighs_tables else []
+    # Slices of a supernet share one table.
+    varied = request.goals.weighs_tables and request.proxy.strategy == "proxy"
+    sizes = [whole // part for part in (8, 4, 2)] if varied else []
     return (*(size for size in sizes if size >= least), whole)
 
 
@@ -152,6 +157,7 @@ def _scorer(request: Request, question: Question) -> Proxy | Supernet:
     if supernet:
         read = Vocabularies(run).of(question.space.largest().vocabulary)
         return Supernet(read, question.space, rows(read), own, run.folder / "supernet")
+    rows(run)  # under the lock of `ready`: of several workers one asks the teacher
     return Proxy(run, rows, own, rungs(settings.steps, settings.rungs))
 
 

@@ -1,10 +1,11 @@
 """How the next student is chosen, by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import optuna
-from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
+from optuna.samplers import BaseSampler, NSGAIISampler, PartialFixedSampler, RandomSampler, TPESampler
 
+from nas.dimensions import Value
 from nas.quiet import quiet
 
 STARTUP = 8
@@ -43,3 +44,14 @@ def sampler(name: str, seed: int, study: optuna.Study | None = None) -> BaseSamp
     """
     done = 0 if study is None else len(study.get_trials(deepcopy=False))
     return SAMPLERS[name]((seed + 1_000_003 * done) % 2**32)
+
+
+def wanting(parameters: Mapping[str, Value], otherwise: BaseSampler) -> BaseSampler:
+    """Return a sampler of one student, which no other worker can take as it could a queued one.
+
+    Args:
+        parameters: the student's.
+        otherwise: of parameters that are none of its.
+    """
+    with quiet():
+        return PartialFixedSampler(dict(parameters), otherwise)

@@ -1,6 +1,7 @@
 """What every way to score a candidate shares."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from transformers import PreTrainedModel, set_seed
@@ -85,9 +86,9 @@ class Scale:
 
     def build(self, spec: StudentSpec) -> PreTrainedModel:
         """Return a candidate with random weights."""
-        source = self.run_of(spec).source
+        source = self.run_of(spec).source  # of the candidate's vocabulary already
         set_seed(self.run.config.seed)
-        return build_student(spec, source)
+        return build_student(replace(spec, vocabulary=0), source)
 
     def score(self, spec: StudentSpec, model: PreTrainedModel) -> float:
         """Return a candidate's metric on the evaluation split."""

@@ -156,11 +156,12 @@ class SearchSpace:
             UserError: there is none: several families, or heads whose number times size is not the width.
         """
         space = self._only()
-        for name, example in (("embedding", 64), (VOCABULARY, 8000)):
-            if len(self.choices_of(name)) > 1:
+        for name in ("embedding", VOCABULARY):
+            choices = self.choices_of(name)
+            if len(choices) > 1:
                 raise UserError(
                     f"--strategy supernet: slices share one table, and the space has several sizes of {name}: give "
-                    f"one, --space {name}={example}."
+                    f"one, --space {name}={choices[-1]}."
                 )
         heads = max(point[HEADS] for point in space.points())
         size = max(int(point["hidden"]) // int(point[HEADS]) for point in space.points())

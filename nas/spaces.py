@@ -108,7 +108,7 @@ def parse_space(
     Raises:
         UserError: an unknown dimension (with near matches), a value that is none, or no student left.
     """
-    given = dict(document) | _assignments(texts)
+    given = dict(document) | assignments(texts)
     families = parse_choices(FAMILY, given.pop(FAMILY, family))
     for name in families:
         if name not in SEARCHED:
@@ -137,7 +137,12 @@ def read_document(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in document.items()}
 
 
-def _assignments(texts: Sequence[str]) -> dict[str, str]:
+def assignments(texts: Sequence[str]) -> dict[str, str]:
+    """Return what "layers=2..4" and the like say, by name.
+
+    Raises:
+        UserError: a text is no assignment.
+    """
     pairs = [text.partition("=") for text in texts]
     for text, (name, equals, value) in zip(texts, pairs, strict=True):
         if not (name.strip() and equals and value.strip()):
@@ -160,7 +165,7 @@ def _checked(name: str, choices: tuple[int | str, ...]) -> tuple[int | str, ...]
         for choice in choices:
             if choice not in WORDS[name]:
                 raise unknown(f"student {name}", str(choice), WORDS[name])
-        return choices
+        return tuple(sorted(choices, key=lambda choice: WORDS[name].index(str(choice))))
     most = (MOST | MOST_OF_BOTTLENECKS | {VOCABULARY: MOST_PIECES})[name]
     for choice in choices:
         if not isinstance(choice, int):

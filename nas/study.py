@@ -13,7 +13,7 @@ from distill.config import differences
 from nas.goals import Goals
 from nas.objective import NOTE, STUDENT, TWIN, Objective
 from nas.quiet import quiet
-from nas.sampling import sampler
+from nas.sampling import sampler, wanting
 from nas.search_space import SearchSpace
 from nas.workers import is_mine, queue_again, seconds_before, take_up, waiting
 from pocketbert.errors import UserError
@@ -115,8 +115,9 @@ def search(
         stuck = method != "random" and twins >= TWINS_IN_A_ROW
         study.sampler = sampler("random" if stuck else method, seed, study)
         objective.begin()
-        if propose is not None and not stuck and not waiting(study):
-            _enqueue(study, space, propose(study))
+        spec = propose(study) if propose is not None and not stuck and not waiting(study) else None
+        if spec is not None:
+            study.sampler = wanting(space.parameters(spec), study.sampler)
         note = _one(study, objective, ended)
         failed = failed + 1 if note else 0
         if note and failed == FAILURES_IN_A_ROW:
@@ -134,11 +135,6 @@ def is_over(study: optuna.Study, trials: int, seconds: float) -> bool:
 
 def _over(trials: int, seconds: float) -> str:
     return f"over:{trials}:{seconds:g}"
-
-
-def _enqueue(study: optuna.Study, space: SearchSpace, spec: StudentSpec | None) -> None:
-    if spec is not None:
-        study.enqueue_trial(space.parameters(spec))
 
 
 def _one(study: optuna.Study, objective: Objective, ended: Ended) -> str | None:

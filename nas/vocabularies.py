@@ -22,7 +22,9 @@ class Vocabularies:
 
     @cached_property
     def _counts(self) -> Counts:
-        return training_counts(self._run.data, self._run.teacher.tokenizer)
+        teacher = self._run.teacher
+        longest = min(self._run.config.max_length, longest_input(teacher.model))
+        return training_counts(self._run.data, teacher.tokenizer, longest)
 
     def of(self, size: int) -> Run:
         """Return the run whose student reads so many pieces of the teacher's vocabulary; 0: all."""

@@ -130,10 +130,11 @@ class StudentSpec:
 
     @property
     def sizes(self) -> str:
-        """Layers x width/heads/feed-forward, of a bottleneck its width, of a trimmed vocabulary its pieces."""
+        """Layers x width/heads/feed-forward, of a bottleneck its width, and what else was asked for."""
         through = f"({self.bottleneck})" if self.has_bottleneck else ""
-        pieces = f", {self.vocabulary:,} pieces" if self.vocabulary else ""
-        return f"{self.layers}x{self.hidden}{through}/{self.heads}/{self.feed_forward}{pieces}"
+        words = [getattr(self, name) for name in self._worded]
+        rest = [*words, *([f"{self.vocabulary:,} pieces"] if self.vocabulary else [])]
+        return ", ".join([f"{self.layers}x{self.hidden}{through}/{self.heads}/{self.feed_forward}", *rest])
 
 
 FIELDS = tuple(field.name for field in fields(StudentSpec) if field.name not in {"name", "description"})

@@ -1,7 +1,8 @@
 """A vocabulary trimmed to the pieces that a task's text uses most, and models that read it.
 
 What stays is a tokenizer of its own: rare words come in smaller pieces. Special tokens and every single character stay,
-so that whatever the whole vocabulary can read the trimmed one can, too.
+and pieces of characters that don't stand alone, so that hardly any text becomes unknown; none does where all characters
+stand alone, as in BERT's vocabularies.
 """
 
 import copy
@@ -42,7 +43,7 @@ def smallest_vocabulary(tokenizer: PreTrainedTokenizerBase) -> int:
     Raises:
         DoesNotFit: the tokenizer can't be trimmed.
     """
-    return len(_indispensable(_document(tokenizer)))
+    return len(_indispensable(_document(tokenizer), tokenizer.pad_token_id))
 
 
 def check_size(tokenizer: PreTrainedTokenizerBase, size: int) -> None:
@@ -74,7 +75,8 @@ def trim(tokenizer: PreTrainedTokenizerBase, counts: NDArray[np.integer[Any]], s
     """
     check_size(tokenizer, size)
     document, numbers = _document(tokenizer), np.array(sorted(tokenizer.get_vocab().values()))
-    rank = np.lexsort((numbers, -counts[numbers], ~np.isin(numbers, list(_indispensable(document)))))
+    needed = list(_indispensable(document, tokenizer.pad_token_id))
+    rank = np.lexsort((numbers, -counts[numbers], ~np.isin(numbers, needed)))
     kept = tuple(sorted(numbers[rank[:size]].tolist()))
     return Trimmed(kept, _with_document(tokenizer, _restricted(document, kept)))
 
@@ -121,21 +123,24 @@ def _document(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
     return document
 
 
-def _indispensable(document: Mapping[str, Any]) -> set[int]:
-    """Return the numbers of special tokens, single characters, and pieces of characters that don't stand alone."""
+def _indispensable(document: Mapping[str, Any], padding: int) -> set[int]:
+    """Return the numbers of special tokens, single characters, and pieces of characters that don't stand alone.
+
+    Padding keeps its number, and so all before it: roberta's kin count positions from there.
+    """
     vocabulary: dict[str, int] = document["model"]["vocab"]
     prefix: str = document["model"]["continuing_subword_prefix"]
-    special = {token["content"] for token in document["added_tokens"]} | {document["model"]["unk_token"]}
 
     def needed(piece: str) -> bool:
-        if piece in special:
+        if piece == document["model"]["unk_token"]:
             return True
         continues = piece.startswith(prefix) and piece != prefix
         characters = piece.removeprefix(prefix) if continues else piece
         alone = [f"{prefix if continues or place else ''}{one}" for place, one in enumerate(characters)]
         return alone == [piece] or any(one not in vocabulary for one in alone)
 
-    return {number for piece, number in vocabulary.items() if needed(piece)}
+    added = {token["id"] for token in document["added_tokens"]}
+    return added | {n for piece, n in vocabulary.items() if n <= padding or needed(piece)}
 
 
 def _restricted(document: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]:
@@ -146,13 +151,19 @@ def _restricted(document: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]
     changed["model"]["vocab"] = {piece: places[old] for piece, old in vocabulary.items() if old in places}
     for token in changed["added_tokens"]:
         token["id"] = places[token["id"]]
-    closing = changed["post_processor"] or {}
+    _renumber(changed["post_processor"] or {}, places)
+    return changed
+
+
+def _renumber(closing: dict[str, Any], places: Mapping[int, int]) -> None:
+    """Give the tokens that a tokenizer puts around a text their new numbers, in place."""
+    for inner in closing.get("processors") or ():
+        _renumber(inner, places)
     for token in (closing.get("special_tokens") or {}).values():
         token["ids"] = [places[old] for old in token["ids"]]
     for name in ("sep", "cls"):  # of the kinds that have a pair of text and number instead
         if name in closing:
             closing[name] = [closing[name][0], places[closing[name][1]]]
-    return changed
 
 
 def _with_document(tokenizer: PreTrainedTokenizerBase, document: Mapping[str, Any]) -> PreTrainedTokenizerBase:

@@ -1,19 +1,20 @@
 """The whole command with a student that reads a part of its teacher's vocabulary."""
 
 import json
+import shutil
 
 import pytest
 import torch
 from datasets import Dataset
 from safetensors.torch import load_file
-from transformers import AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 
 import distill.run
 from distill.data.tasks import Task, TaskData
 from distill.vocabulary import trimmed_for
 from students.building import load_student
 from tests.conftest import BAD, GOOD, NEUTRAL, tiny_bert
-from tests.distill.command import STUDENT, run_command
+from tests.distill.command import STUDENT, interrupted, run_command
 from tests.running import run_here
 from tests.students.wordpieces import save_teacher, wordpieces
 
@@ -42,10 +43,12 @@ def test_the_text_decides_and_the_line_says_what_is_left():
     rows = [Dataset.from_dict({"text": texts, "label": [0] * len(texts)}) for texts in (train, held_out)]
     data = TaskData(task, rows[0], rows[1], Dataset.from_dict({"text": ["awful awful"]}), 0, (), "0")
     tokenizer = wordpieces(WORDS)
-    trimmed, line = trimmed_for(data, tokenizer, PIECES)
+    trimmed, line = trimmed_for(data, tokenizer, PIECES, 64)
     words = set(trimmed.tokenizer.get_vocab()) & set(WORDS)
     assert {"fine", "dull", "awful"} <= words
     assert f"80 of {len(tokenizer)} pieces (the training text uses 3); 25.0 %" in line
+    _, short = trimmed_for(data, tokenizer, PIECES, 1)  # of each text its first piece alone
+    assert "(the training text uses 3); 0.0 %" in short
 
 
 @pytest.mark.parametrize("recipe", ["logits", "tinybert"])
@@ -75,15 +78,40 @@ def test_a_vocabulary_of_all_pieces_changes_nothing(files, teacher, tmp_path):
         assert torch.allclose(tensor, ours[name], atol=1e-6), name
 
 
-def test_a_regression_of_pairs_is_trimmed_too_and_resumes(files, teacher, tmp_path):
+def test_a_regression_of_pairs_is_trimmed_too_and_an_interrupted_run_ends_as_a_straight_one(files, teacher, tmp_path):
     options = {"student": f"{STUDENT},vocabulary={PIECES}", "data": "values"}
-    first = run(files, tmp_path / "run", teacher, "--set", "training.epochs=1", **options)
-    assert first.returncode == 0, first.stdout + first.stderr
+    with interrupted(step=9, training=1):
+        stopped = run(files, tmp_path / "stopped", teacher, "--set", "training.epochs=1", **options)
+    assert stopped.returncode == 130, stopped.stdout + stopped.stderr
+    for name in ("run", "stopped"):
+        done = run(files, tmp_path / name, teacher, "--set", "training.epochs=1", **options)
+        assert done.returncode == 0, done.stdout + done.stderr
     weights = load_file(tmp_path / "run" / "student" / "model.safetensors")
-    again = run(files, tmp_path / "run", teacher, "--set", "training.epochs=1", **options)
-    assert again.returncode == 0, again.stdout + again.stderr
-    for name, tensor in load_file(tmp_path / "run" / "student" / "model.safetensors").items():
+    for name, tensor in load_file(tmp_path / "stopped" / "student" / "model.safetensors").items():
         assert torch.equal(tensor, weights[name]), name
+
+
+def test_several_teachers_answer_for_a_trimmed_student_without_noise(files, teacher, tmp_path):
+    second = tmp_path / "second"
+    shutil.copytree(teacher, second)
+    options = ("--teacher", str(second), "--set", "training.epochs=2")
+    result = run(files, tmp_path / "run", teacher, *options, student=f"{STUDENT},vocabulary={PIECES}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("reads other tokens") == 2
+
+
+def test_a_table_with_more_rows_than_pieces_is_kept_whole(files, teacher, tmp_path):
+    padded = tmp_path / "padded"
+    shutil.copytree(teacher, padded)
+    model = AutoModel.from_pretrained(teacher)
+    model.resize_token_embeddings(len(wordpieces(WORDS)) + 7)
+    model.save_pretrained(padded)
+    whole = len(wordpieces(WORDS))
+    result = run(files, tmp_path / "run", padded, "--set", "training.epochs=1", student=f"{STUDENT},vocabulary={whole}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["initialisation"]["method"] == "cut"
+    assert load_student(tmp_path / "run" / "student").config.vocab_size == whole + 7
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     differences = [each["parity"]["max_logit_difference"] for each in record["artefacts"] if "fp32" in each["name"]]
     assert len(differences) == 2 and max(differences) < 1e-3

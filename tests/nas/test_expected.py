@@ -6,12 +6,14 @@ from optuna.trial import TrialState
 from nas.cost_models import CostModels
 from nas.expected import FEWEST, Expected
 from nas.footprint import Setting
-from nas.front import reference_point
+from nas.front import feasible, reference_point
 from nas.goals import Goals
 from nas.objective import STUDENT
 from nas.report_plots import hypervolume
 from nas.spaces import parse_space
 from nas.study import looked_at, search
+from nas.volume import hypervolume_of
+from pocketbert.errors import UserError
 from students.spec import parse_student
 from tests.nas.studies import TEACHER, known, small_space, weigh
 
@@ -39,9 +41,9 @@ class Smooth:
         return quality
 
 
-def _search(space, goals, method, seed, trials, study=None):
+def _search(space, goals, method, seed, trials, study=None, scorer=None):
     study, objective, _ = known(space=space, goals=goals, study=study)
-    objective._scorer = Smooth()
+    objective._scorer = scorer or Smooth()
     costs = CostModels(Setting(), 30522, 512)
     expected = Expected(space, goals, costs, lambda s: reference_point(goals, 0.3, [s]), 0.3, seed)
     propose = expected.choose if method == "gp" else None
@@ -58,13 +60,17 @@ def test_it_reaches_more_than_chance_with_as_many_students():
     assert reached["gp"] > 1.1 * reached["random"]
 
 
+def _is_over(trial):
+    return weigh(parse_student(trial.user_attrs[STUDENT]), None).latency_ms > BOTH.max_latency_ms
+
+
 def test_nobody_is_chosen_twice_and_no_one_over_a_limit_once_costs_are_known():
     space = parse_space((), {}, TEACHER, 6, "bert")
     study, _ = _search(space, BOTH, "gp", 0, 16)
     names = [trial.user_attrs[STUDENT] for trial in study.trials]
     assert len(set(names)) == len(names) == 16
-    late = study.trials[FEWEST + 4 :]
-    assert sum(weigh(parse_student(t.user_attrs[STUDENT]), None).latency_ms > 12 for t in late) <= 2
+    over = [sum(_is_over(t) for t in _search(space, BOTH, m, 0, 30)[0].trials[FEWEST + 6 :]) for m in ("gp", "random")]
+    assert over[0] <= 2 < over[1]
 
 
 def test_a_small_space_is_looked_at_whole():
@@ -83,9 +89,34 @@ def test_a_small_space_is_looked_at_whole():
     ],
 )
 def test_any_goals_do(goals):
-    study, _ = _search(parse_space((), {}, TEACHER, 6, "bert"), goals, "gp", 0, 10)
+    space = parse_space((), {}, TEACHER, 6, "bert")
+    study, expected = _search(space, goals, "gp", 0, 10)
     assert len(looked_at(study)) == 10
-    assert TrialState.COMPLETE in {trial.state for trial in study.trials}
+    first, again = expected.choose(study), expected.choose(study)
+    assert first == again and first.name not in {trial.user_attrs[STUDENT] for trial in study.trials}
+    reached = hypervolume_of_trials(study, goals)
+    _search(space, goals, "gp", 0, 20, study)
+    assert hypervolume_of_trials(study, goals) >= reached > 0
+
+
+def hypervolume_of_trials(study, goals):
+    worst = goals.as_costs(tuple(reference_point(goals, 0.3, [study])))
+    done = [goals.as_costs(tuple(t.values)) for t in study.trials if feasible(t)]
+    return hypervolume_of(done, tuple(value + 1e-9 for value in worst))
+
+
+def test_a_student_that_always_fails_is_left_alone():
+    class Failing(Smooth):
+        def train(self, spec, model, watch):
+            if (spec.layers, spec.hidden) == (4, 384):
+                raise UserError("no such thing")
+            return super().train(spec, model, watch)
+
+    space = small_space("layers=1..4", "hidden=96..384/48", "heads=6", "feed_forward=256,512")
+    study, _ = _search(space, Goals(), "gp", 0, 21, scorer=Failing())
+    assert len(looked_at(study)) == 21
+    failed = [t.user_attrs[STUDENT] for t in study.trials if t.state == TrialState.FAIL]
+    assert failed and len(set(failed)) == len(failed)
 
 
 def test_students_at_work_elsewhere_are_not_chosen_again():

@@ -4,6 +4,7 @@ from optuna.trial import TrialState
 
 from nas.goals import Goals
 from nas.objective import FOOTPRINT, NOTE, QUALITY, STUDENT, TWIN
+from students.spec import parse_student
 from tests.nas.studies import known, small_space
 
 
@@ -66,3 +67,11 @@ def test_a_twin_of_a_running_trial_is_not_trained_beside_it():
         objective(study.ask())
     assert not proxy.trained
     assert FOOTPRINT not in study.trials[1].user_attrs
+
+
+def test_a_student_no_better_than_a_constant_answer_is_on_no_front():
+    study, objective, proxy = known(space=small_space("layers=1..4", "hidden=96", "heads=6", "feed_forward=256"))
+    proxy.floor = 0.2
+    study.optimize(objective, n_trials=20)
+    kept = {trial.user_attrs[STUDENT] for trial in study.best_trials}
+    assert all(parse_student(text).layers > 2 for text in kept) and kept

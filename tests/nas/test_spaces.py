@@ -67,11 +67,13 @@ def test_an_unknown_attention_has_near_matches():
 
 
 def test_a_mobilebert_varies_its_norm_and_activation():
-    space = _parse(
-        "layers=2", "bottleneck=64", "embedding=96", "feed_forward=128", "feed_forwards=1", family="mobilebert"
-    )
-    found = {(spec.normalization, spec.activation) for spec in space.students()}
+    sizes = ("layers=2", "bottleneck=64", "embedding=96", "feed_forward=128", "feed_forwards=1", "heads=2")
+    students = list(_parse(*sizes, "attention=shared", family="mobilebert").students())
+    found = {(spec.normalization, spec.activation) for spec in students}
     assert found == {(norm, act) for norm in ("no_norm", "layer_norm") for act in ("relu", "gelu")}
+    assert len({spec.sizes for spec in students}) == 4, "each is told from the others"
+    turned = _parse(*sizes, "normalization=layer_norm,no_norm", family="mobilebert")
+    assert next(turned.students()).normalization == "no_norm", "the cheaper one is first"
 
 
 def test_vocabularies_vary_where_there_are_several_or_one_is_asked_for():

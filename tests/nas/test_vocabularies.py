@@ -75,3 +75,5 @@ def test_vocabularies_that_are_none_are_one_line(files, teacher, tmp_path):  # n
     words[words.index("--teacher") + 1] = str(teacher)
     _refused(_search(*words, "--space", "vocabulary=9,80"), "take at least so many")
     _refused(_search(*words, "--strategy", "supernet"), "several sizes of vocabulary")
+    del words[-2:]
+    _refused(_search(*words, "--space", "heads=2", "--strategy", "supernet", "--max-size-mb", "1e-9"), "no student")

@@ -3,6 +3,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from tokenizers.processors import Sequence
 from transformers import AutoTokenizer
 
 from pocketbert.errors import DoesNotFit
@@ -63,6 +64,24 @@ def test_sizes_that_are_none_are_refused_with_the_least_and_the_most():
         check_size(tokenizer, len(tokenizer) + 1)
     whole = trim(tokenizer, np.zeros(len(tokenizer), int), len(tokenizer))
     assert whole.tokenizer.get_vocab() == tokenizer.get_vocab()
+
+
+def test_added_tokens_and_all_before_padding_stay():
+    tokenizer = wordpieces(WORDS)
+    tokenizer.add_tokens(["[NEW]"])
+    trimmed = trim(tokenizer, np.zeros(len(tokenizer), int), LEAST + 1)
+    assert trimmed.tokenizer.tokenize("[NEW]x") == ["[NEW]", "x"]
+    tokenizer.pad_token = "[UNK]"  # behind unused0
+    assert "unused0" in trim(tokenizer, np.zeros(len(tokenizer), int), LEAST + 2).tokenizer.get_vocab()
+
+
+def test_closing_tokens_inside_a_sequence_get_their_new_numbers():
+    tokenizer = wordpieces(WORDS)
+    own = tokenizer.backend_tokenizer
+    own.post_processor = Sequence([own.post_processor])
+    trimmed = trim(tokenizer, np.zeros(len(tokenizer), int), LEAST)
+    ids = trimmed.tokenizer("xy")["input_ids"]
+    assert trimmed.tokenizer.convert_ids_to_tokens(ids) == ["[CLS]", "x", "##y", "[SEP]"]
 
 
 def test_a_tokenizer_of_another_kind_is_refused_by_name(files):
