@@ -68,7 +68,7 @@ def _carry_out(request: Request, storage: BaseStorage, place: str, console: Cons
     scorer = ready(request, question, console)
     for method, each in studies.items():
         _search(request, question, scorer, each, method)
-    found = candidates(study, question.goals)
+    found = candidates(study, question.goals, scorer.noise)
     if not found:
         raise UserError(_why_none(study, question))
     finished = _finish(request, question, chosen(found, request.finish), console)

@@ -10,8 +10,10 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.footprint import Footprint
 from nas.goals import Goals, cost_of
 from nas.halving import dominates
+from nas.latency_model import products
 from nas.objective import FOOTPRINT, QUALITY, STUDENT
 from nas.study import looked_at
+from students.spec import parse_student
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,18 @@ def feasible(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
 
 
-def candidates(study: optuna.Study, goals: Goals) -> list[Candidate]:
+def candidates(study: optuna.Study, goals: Goals, noise: float = 0.0) -> list[Candidate]:
     """Return the students that keep every limit, the best first.
 
-    With quality among the objectives the best is the one of the highest quality, of two alike the faster one; without,
-    the first objective decides. A limit on retention turns that round: the cheapest that keeps it.
+    With quality among the objectives the best is the one of the highest quality; of those that are within the noise of
+    it the one with most multiply-adds, since a short distillation tells large students from small ones less well than
+    a long one does; of two alike the faster one. Without, the first objective decides. A limit on retention turns that
+    round: the cheapest that keeps it.
+
+    Args:
+        study: with its trials.
+        goals: objectives and limits.
+        noise: of a score, as far as the rows that it was measured on make it.
     """
     trials = [trial for trial in looked_at(study) if feasible(trial)]
     costs = {t.number: goals.as_costs(tuple(t.values)) for t in trials}
@@ -60,7 +69,13 @@ def candidates(study: optuna.Study, goals: Goals) -> list[Candidate]:
         )
         for trial in trials
     ]
-    return sorted(found, key=lambda candidate: _rank(candidate, goals))
+    found.sort(key=lambda candidate: _rank(candidate, goals))
+    if goals.min_retention is None and "quality" in goals.objectives and found:
+        alike = [candidate for candidate in found if candidate.quality >= found[0].quality - noise]
+        best = max(alike, key=lambda candidate: products(parse_student(candidate.student)) if noise else 0.0)
+        found.remove(best)
+        found.insert(0, best)
+    return found
 
 
 def _rank(candidate: Candidate, goals: Goals) -> tuple[float, ...]:

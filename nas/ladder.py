@@ -16,8 +16,8 @@ from nas.search_space import SearchSpace
 from students.architecture import VOCABULARY, Proportions
 from students.spec import StudentSpec
 
-SHARES = (0.6, 0.4, 0.28, 0.18, 0.11)
-"""Of what the limits allow, the multiply-adds of the students: small ones, which are looked at soon."""
+SHARES = (0.6, 0.4, 0.28, 0.18, 0.11, 1.0)
+"""Of what the limits allow, the multiply-adds of the students: small ones, which are looked at soon, then the largest."""
 
 ENOUGH = 20_000
 """Students of a space that are considered; of a larger one so many are drawn."""
@@ -26,7 +26,7 @@ BEGUN = "begun"
 
 
 def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float, whole: int = 0) -> list[StudentSpec]:
-    """Return students of several sizes, the largest first, each in the teacher's proportions as far as may be.
+    """Return students of several sizes, each in the teacher's proportions as far as may be.
 
     Args:
         space: of the students.

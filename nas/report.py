@@ -126,6 +126,8 @@ def _record(
         "latency_at": vars(request.setting),
         "device": question.device.device if question.device else "this machine",
         "reference": {"student": request.config.student, "latency_ms": question.reference_ms},
+        "best": found[0].document(),
+        "noise": scale.noise,
         "front": [candidate.document() for candidate in found if candidate.on_front],
         "finished": [each.document() for each in finished],
     }

@@ -11,7 +11,7 @@ Record = Mapping[str, Any]
 
 def headline(record: Record) -> dict[str, str]:
     """Return what was found, in one line, and how, in another."""
-    best = (record["finished"] or record["front"])[0]
+    best = (record["finished"] or [record["best"]])[0]
     share = best["quality"] / record["teacher"]["quality"] if record["teacher"]["quality"] else 0.0
     costs = best.get("footprint", best)
     title = (
@@ -28,7 +28,7 @@ def headline(record: Record) -> dict[str, str]:
 
 def cards(record: Record) -> list[Card]:
     """Return the key figures."""
-    best = (record["finished"] or record["front"])[0]
+    best = (record["finished"] or [record["best"]])[0]
     costs, reference = best.get("footprint", best), record["reference"]
     ratio = reference["latency_ms"] / costs["latency_ms"]
     return [
@@ -40,9 +40,10 @@ def cards(record: Record) -> list[Card]:
 
 
 def front_table(record: Record) -> Table:
-    """Return the front, the best first."""
+    """Return the front, behind the best, which may be a little off it."""
+    students = [record["best"], *(row for row in record["front"] if row["student"] != record["best"]["student"])]
     heads = ["student", record["metric"], "latency, ms", "file, MB"]
-    memory = any(row["memory_mb"] is not None for row in record["front"])
+    memory = any(row["memory_mb"] is not None for row in students)
     rows = [
         [
             Cell(sizes(row["student"]), row["student"]),
@@ -51,7 +52,7 @@ def front_table(record: Record) -> Table:
             Cell(f"{row['size_mb']:.1f}"),
             *([Cell(f"{row['memory_mb'] or 0:.0f}")] if memory else []),
         ]
-        for row in record["front"]
+        for row in students
     ]
     return Table([*heads, *(["memory, MB"] if memory else [])], rows)
 

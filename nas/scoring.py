@@ -6,11 +6,14 @@ from typing import Protocol
 
 from transformers import PreTrainedModel, set_seed
 
-from distill.evaluation import constant_answer, measured, predict
+from distill.evaluation import constant_answer, measured, predict, quality
 from distill.preparation import Run
 from nas.vocabularies import Vocabularies
 from students.building import build_student
 from students.spec import StudentSpec
+
+Z95 = 1.96
+"""Standard errors on either side of a 95 % interval."""
 
 Watch = Callable[[int, float], bool]
 
@@ -57,12 +60,15 @@ class Scale:
 
     Attributes:
         run: the same.
+        noise: the standard error of the teacher's metric on the evaluation rows.
     """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self._teacher = measured(run.task, run.labels, run.teacher_logits)
         self._floor = constant_answer(run.task, run.labels)
+        teacher = quality(run.task, run.labels, run.teacher_logits)
+        self.noise = (teacher.high - teacher.low) / (2 * Z95)
         self._vocabularies = Vocabularies(run)
 
     @property

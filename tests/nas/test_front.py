@@ -38,6 +38,21 @@ def test_with_a_limit_on_retention_the_cheapest_is_best():
     assert [c.student for c in candidates(_study(goals, *POINTS), goals)] == ["s2", "s3", "s0"]
 
 
+def test_of_students_that_the_rows_cannot_tell_apart_the_largest_is_best():
+    study = optuna.create_study(directions=Goals().directions)
+    for quality, layers, latency in ((0.80, 2, 1.0), (0.79, 6, 3.0), (0.795, 4, 2.0), (0.70, 9, 2.5)):
+        text = f"family=bert,layers={layers},hidden=96,heads=4,feed_forward=256"
+        footprint = {"latency_ms": latency, "size_mb": 9.0, "memory_mb": None}
+        attributes = {STUDENT: text, QUALITY: quality, FOOTPRINT: footprint}
+        study.add_trial(optuna.create_trial(values=[quality, latency], user_attrs=attributes))
+    for noise, best in ((0.0, 0.80), (0.006, 0.795), (0.02, 0.79)):
+        found = candidates(study, Goals(), noise)
+        assert found[0].quality == best
+        rest = [candidate.quality for candidate in found[1:]]
+        assert rest == sorted(rest, reverse=True) and len(found) == 4
+    assert candidates(study, Goals(min_retention=0.1), 0.02)[0].footprint.latency_ms == 1.0, "there the cheapest is"
+
+
 def test_twins_are_one_student():
     study = _study(Goals(), *POINTS)
     study.add_trial(optuna.create_trial(values=[0.8, 3.0], user_attrs={**study.trials[0].user_attrs, TWIN: 0}))

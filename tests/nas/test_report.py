@@ -55,7 +55,7 @@ def test_words_and_tables_are_of_the_record():
     row = {"student": "family=bert,layers=2,hidden=96,heads=4,feed_forward=64", "quality": 0.45, "latency_ms": 1.5}
     row |= {"size_mb": 3.0, "memory_mb": None, "trial": 4}
     record = {
-        "front": [row], "finished": [], "metric": "accuracy", "teacher": {"name": "t", "quality": 0.5},
+        "front": [row], "best": row, "finished": [], "metric": "accuracy", "teacher": {"name": "t", "quality": 0.5},
         "students_looked_at": 3, "students_in_space": 1000,
     }  # fmt: skip
     assert headline(record)["title"] == "2x96/4/64: 90.0 % of the teacher's accuracy at 1.50 ms and 3.0 MB"

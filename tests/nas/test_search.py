@@ -70,7 +70,7 @@ def test_a_search_ends_with_a_front_a_finished_student_and_a_report(finished):
         assert (folder / "student" / f"model-{row['form']}.onnx").stat().st_size == row["footprint"]["size_mb"] * 1e6
         assert json.loads((folder / "run.json").read_text())["command"].startswith("python -m distill.run")
     page = (out / "report.html").read_text()
-    assert record["front"][0]["student"] in page
+    assert record["front"][0]["student"] in page and record["best"]["student"] in page
     assert "Finished with the whole recipe" in page
     assert "report:" in result.stdout
 
@@ -82,7 +82,8 @@ def test_the_best_is_a_student_that_distil_understands(finished):
     assert spec.name == best["student"]
     record = json.loads((out / "search.json").read_text())
     assert record["finished"][0]["student"] == best["student"]
-    assert best["quality"] == max(row["quality"] for row in record["front"])
+    assert best["student"] == record["best"]["student"]
+    assert best["quality"] >= max(row["quality"] for row in record["front"]) - record["noise"]
 
 
 def test_the_same_command_goes_on_and_trains_nobody_twice(files, finished):
