@@ -17,7 +17,7 @@ from students.architecture import VOCABULARY, Proportions
 from students.spec import StudentSpec
 
 SHARES = (0.6, 0.4, 0.28, 0.18, 0.11, 1.0)
-"""Of what the limits allow, the multiply-adds of the students: small ones, which are looked at soon, then the largest."""
+"""Of what the limits allow, the multiply-adds of the students: small ones, which are looked at soon, then all."""
 
 ENOUGH = 20_000
 """Students of a space that are considered; of a larger one so many are drawn."""
