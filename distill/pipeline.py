@@ -91,8 +91,8 @@ def start_student(run: Run) -> Initialisation:
     if run.given is not None:
         return run.given
     teacher = finetuning_key(run.members[0], run.config, run.data)
-    tokens = int(lengths_of(run.rows.found).sum(dtype=np.int64))  # other teachers may make texts shorter
-    settings = [STATISTICS_ROWS, tokens, run.config.seed, run.config.initialisation]
+    # Other teachers may make texts shorter.
+    settings = [STATISTICS_ROWS, _tokens(run.rows.found), run.config.seed, run.config.initialisation]
     key = fingerprint([teacher, run.teacher.ready, run.inputs["data"], run.student.config.to_dict(), *settings])
 
     def make() -> Initialisation:
@@ -148,10 +148,15 @@ def answered(run: Run, rows: Dataset, file: Path, chosen: Sequence[int] | None =
         chosen: numbers of the rows to take; None: all.
     """
     members = [
-        [finetuning_key(member, run.config, run.data), member.teacher.fingerprint, member.weight]
+        [
+            finetuning_key(member, run.config, run.data),
+            member.teacher.fingerprint,
+            member.weight,
+            _tokens(taught_rows(run, run.reading_of(member))),
+        ]
         for member in run.members
     ]
-    key = fingerprint([members, len(rows)] if chosen is None else [members, len(rows), list(chosen)])
+    key = fingerprint([members, run.data.fingerprint, len(rows), None if chosen is None else list(chosen)])
     with processes.first_goes_ahead():
         logits = stored_logits(
             file,
@@ -167,6 +172,10 @@ def _soft_targets(run: Run, member: Member, chosen: Sequence[int] | None) -> Log
     move(member.teacher.model, best_device())
     title = f"{member.title}'s soft targets"
     return predict(member.teacher.model, _selected(taught_rows(run, reading), chosen), reading.collator, 128, title)
+
+
+def _tokens(rows: Dataset) -> int:
+    return int(lengths_of(rows).sum(dtype=np.int64))
 
 
 def _selected(rows: Dataset, chosen: Sequence[int] | None) -> Dataset:

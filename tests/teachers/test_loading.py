@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -127,6 +128,17 @@ def test_stored_logits_are_computed_once_for_a_key(tmp_path):
     assert len(calls) == 2
     path.write_bytes(b"torn")
     assert (stored_logits(path, "b", compute) == first).all()
+
+
+def test_logits_stored_in_a_folder_beside_are_taken_over(tmp_path):
+    def refuse():
+        raise AssertionError("asked again")
+
+    first = stored_logits(tmp_path / "one" / "logits.safetensors", "a", lambda: np.arange(6.0).reshape(3, 2))
+    assert (stored_logits(tmp_path / "two" / "logits.safetensors", "a", refuse) == first).all()
+    assert (tmp_path / "two" / "logits.safetensors").exists(), "each folder is whole without the other"
+    with pytest.raises(AssertionError, match="asked again"):
+        stored_logits(tmp_path / "two" / "logits.safetensors", "b", refuse)
 
 
 @pytest.mark.parametrize(("theirs", "order"), [(("us", "US"), [1, 0]), (("US", "us"), [0, 1]), (("Us", "uS"), None)])
