@@ -53,6 +53,7 @@ class LatencyRow:
         threads: threads within an operator.
         p50_ms: median time of a call in milliseconds.
         p95_ms: 95th percentile of the samples in milliseconds.
+        fastest_ms: the fastest sample, which other work on the machine hardly changes.
         samples: how many samples there are.
         calls_per_sample: a sample is the mean of so many calls, so that it lasts at least 2 ms.
     """
@@ -63,6 +64,7 @@ class LatencyRow:
     threads: int
     p50_ms: float
     p95_ms: float
+    fastest_ms: float
     samples: int
     calls_per_sample: int
 
@@ -168,6 +170,7 @@ def _row(cell: _Cell, batch: int, threads: int) -> LatencyRow:
         threads=threads,
         p50_ms=statistics.median(milliseconds.tolist()),
         p95_ms=float(np.percentile(milliseconds, 95)),
+        fastest_ms=float(milliseconds.min()),
         samples=len(cell.samples),
         calls_per_sample=cell.calls,
     )

@@ -10,7 +10,6 @@ from typing import Any
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from benchmarks.latency import measure
 from benchmarks.memory import peak_memory
 from benchmarks.report_facts import quality, shipped
 from nas.footprint import MEGABYTE, Footprint, Reference, Setting
@@ -131,7 +130,9 @@ def footprints(
         memory: measure the peak memory too.
         predicted_ms: the latencies instead, for a device that is not here.
     """
-    milliseconds = _latencies(files, reference, setting) if predicted_ms is None else predicted_ms
+    milliseconds = predicted_ms
+    if milliseconds is None:
+        milliseconds = reference.scaled(files, setting, 3 * setting.rounds) if files else []
     return [
         Footprint(
             latency,
@@ -142,12 +143,3 @@ def footprints(
         )
         for path, latency in zip(files, milliseconds, strict=True)
     ]
-
-
-def _latencies(files: Sequence[Path], reference: Reference, setting: Setting) -> list[float]:
-    if not files:
-        return []
-    named = {"reference": reference.path} | {str(number): path for number, path in enumerate(files)}
-    rows = measure(named, [setting.length], batch=setting.batch, threads=setting.threads, rounds=3 * setting.rounds)
-    p50 = {row.name: row.p50_ms for row in rows}
-    return [p50[str(number)] / p50["reference"] * reference.latency_ms for number in range(len(files))]

@@ -127,4 +127,4 @@ def test_environment_names_the_processor_and_the_runtime() -> None:
 
 
 def _row(name: str = "x", length: int = 4, p50: float = 1.0) -> LatencyRow:
-    return LatencyRow(name, length, 1, 1, p50, p50, 10, 1)
+    return LatencyRow(name, length, 1, 1, p50, p50, p50, 10, 1)

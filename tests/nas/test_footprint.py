@@ -1,5 +1,6 @@
 import pytest
 
+from benchmarks.latency import _Cell
 from nas.footprint import Reference, Setting, measured_footprint
 from students.export import export_int8
 from tests.conftest import tiny_bert
@@ -28,3 +29,15 @@ def test_a_device_that_is_not_here_is_asked_instead(reference, bert):
     footprint = measured_footprint(model, reference, SETTING, predicted_ms=lambda: 12.5)
     assert footprint.latency_ms == 12.5
     assert footprint.size_mb == pytest.approx(measured_footprint(model, reference, SETTING).size_mb)
+
+
+def test_other_work_between_the_calls_changes_no_ratio(reference, monkeypatch):
+    real, calls = _Cell.sample, iter(range(10**9))
+
+    def disturbed(cell):
+        seconds = real(cell)
+        return seconds * 4 if cell.name != "reference" and next(calls) % 3 else seconds  # two of three samples
+
+    monkeypatch.setattr(_Cell, "sample", disturbed)
+    (milliseconds,) = reference.scaled([reference.path], SETTING, 6)
+    assert milliseconds == pytest.approx(reference.latency_ms, rel=0.6), "the same file, though its median is fourfold"
