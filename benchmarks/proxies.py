@@ -56,9 +56,9 @@ def proxies(
     }  # fmt: skip
     scoring = {"steps": proxy_steps, "supernet_steps": supernet_steps}
     request = request_of(
-        shared, bf16=bf16, compared_with=compared_with, space=(), space_file=None, goals={}, proxy=scoring, setting={},
-        device=None, method="random", baseline=False, trials=students, minutes=0, storage=None, name="proxies",
-        out=out, finish=students, compare=False,
+        shared, bf16=bf16, finetune=None, compared_with=compared_with, space=(), space_file=None, goals={},
+        proxy=scoring, setting={}, device=None, method="random", baseline=False, trials=students, minutes=0,
+        storage=None, name="proxies", out=out, finish=students, compare=False,
     )  # fmt: skip
     question = understand(request)
     drawn = random.Random(seed).sample(list(question.space.students()), students)  # noqa: S311  (a choice, no secret)

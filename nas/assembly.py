@@ -142,7 +142,7 @@ def _limits(question: Question) -> str:
 
 def _check_possible(request: Request, question: Question) -> None:
     """Refuse limits on costs that no student of the space keeps, as a latency model or the smallest one's file says."""
-    device, asked = question.device, request.goals
+    device, asked = question.device, question.goals
     if not asked.limits_costs:
         return
     if device is not None:
@@ -192,7 +192,7 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
 
     objective = Objective(study, question.space, question.goals, scorer, weigh, scorer.teacher, request.proxy.share)
     if method != RANDOM:
-        begin(study, question.space, _first(question))
+        begin(study, question.space, _first(request, question))
     if not is_over(study, request.trials, 60 * request.minutes):
         scorer.warm([int(size) for size in question.space.choices_of(VOCABULARY)])
     total = min(request.trials, question.space.count())
@@ -212,9 +212,9 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
 
 def _expected(request: Request, question: Question, scorer: Scorer) -> Expected:
     """Return what chooses students by what is expected of them."""
-    goals, config = question.goals, question.run.teacher.model.config
+    goals = question.goals
     floor = goals.least(scorer.floor, scorer.teacher)
-    costs = CostModels(request.setting, config.vocab_size, usable_positions(config), question.device)
+    costs = _costs(request, question)
 
     def worst(study: optuna.Study) -> Sequence[float]:
         return reference_point(goals, floor, [study])
@@ -222,7 +222,12 @@ def _expected(request: Request, question: Question, scorer: Scorer) -> Expected:
     return Expected(question.space, goals, costs, worst, floor, request.config.seed)
 
 
-def _first(question: Question) -> list[StudentSpec]:
+def _costs(request: Request, question: Question) -> CostModels:
+    config = question.run.teacher.model.config
+    return CostModels(request.setting, config.vocab_size, usable_positions(config), question.device)
+
+
+def _first(request: Request, question: Question) -> list[StudentSpec]:
     """Return what a search looks at first: designs as made by hand, up to what the limit on latency allows."""
     run, goals = question.run, question.goals
     config = run.teacher.model.config
@@ -233,7 +238,12 @@ def _first(question: Question) -> list[StudentSpec]:
     if goals.max_latency_ms is not None:
         by_hand = question.parse(run.config.student)
         most = NEARLY * products(by_hand) * goals.max_latency_ms / question.reference_ms
-    return ladder(question.space, teacher, config.num_hidden_layers, most, len(run.teacher.tokenizer))
+    costs = _costs(request, question)
+
+    def keeps(spec: StudentSpec) -> bool:
+        return goals.max_size_mb is None or costs.predict(spec).size_mb <= NEARLY * goals.max_size_mb
+
+    return ladder(question.space, teacher, config.num_hidden_layers, most, len(run.teacher.tokenizer), keeps)
 
 
 def _write_best(

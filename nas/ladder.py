@@ -6,7 +6,7 @@ A search that begins with students drawn at random spends its first minutes on w
 import itertools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import optuna
 
@@ -25,7 +25,14 @@ ENOUGH = 20_000
 BEGUN = "begun"
 
 
-def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float, whole: int = 0) -> list[StudentSpec]:
+def ladder(
+    space: SearchSpace,
+    teacher: Proportions,
+    layers: int,
+    most: float,
+    whole: int = 0,
+    keeps: Callable[[StudentSpec], bool] = lambda _: True,
+) -> list[StudentSpec]:
     """Return students of several sizes, each in the teacher's proportions as far as may be.
 
     Args:
@@ -34,12 +41,13 @@ def ladder(space: SearchSpace, teacher: Proportions, layers: int, most: float, w
         layers: its number of layers.
         most: multiply-adds a token that the limits allow; see `nas.latency_model.products`.
         whole: pieces of the teacher's vocabulary.
+        keeps: tells whether a student keeps the other limits, as far as can be told.
     """
     pieces = [int(size) for size in space.choices_of(VOCABULARY)][::-1]
     # The whole vocabulary is what those who vary it want to be rid of.
     turns = itertools.cycle([size for size in pieces if size != whole] or pieces or [0])
-    everyone = [(products(spec), _distance(spec, teacher, layers), spec) for spec in _considered(space)]
-    most = min(most, max(cost for cost, _, _ in everyone))
+    everyone = [(products(spec), _distance(spec, teacher, layers), spec) for spec in _considered(space) if keeps(spec)]
+    most = min(most, max((cost for cost, _, _ in everyone), default=0.0))
     found = []
     for share, size in zip(SHARES, turns, strict=False):
         fitting = [each for each in everyone if each[0] <= share * most and each[2].vocabulary in (0, size)]

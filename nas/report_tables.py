@@ -19,8 +19,10 @@ def headline(record: Record) -> dict[str, str]:
         f"{costs['latency_ms']:.2f} ms and {costs['size_mb']:.1f} MB"
     )
     how = "distilled with the whole recipe" if record["finished"] else "after a short distillation, not finished yet"
+    if not record["finished"] and record["best"]["quality"] < max(row["quality"] for row in record["front"]):
+        how += ", the largest of those whose scores the rows hardly tell from the best"
     detail = (
-        f"{how.capitalize()}; the best of {record['students_looked_at']} students looked at, of "
+        f"{how.capitalize()}; chosen of {record['students_looked_at']} students looked at, of "
         f"{record['students_in_space']:,} in the space."
     )
     return {"title": title, "detail": detail}

@@ -21,10 +21,14 @@ CONFIG_FIELDS = {
 }  # fmt: skip
 
 
+FINETUNE: dict[bool | None, tuple[str, ...]] = {None: (), True: ("--finetune",), False: ("--no-finetune",)}
+
+
 def request_of(
     shared: Mapping[str, Any],
     *,
     bf16: bool,
+    finetune: bool | None,
     compared_with: str,
     space: Sequence[str],
     space_file: Path | None,
@@ -38,6 +42,7 @@ def request_of(
     Args:
         shared: options that `distill.run` has, too, by their names there.
         bf16: train in bfloat16.
+        finetune: train the teacher's head; None: where it does not fit.
         compared_with: the hand-made student.
         space: restrictions.
         space_file: the same in a file.
@@ -53,7 +58,7 @@ def request_of(
         check_bf16()
     recipe = load_recipe(shared["recipe"], shared["set"] or ())
     document = {CONFIG_FIELDS[name]: value for name, value in shared.items() if name in CONFIG_FIELDS}
-    document |= {"student": compared_with, "recipe": recipe, "bf16": bf16}
+    document |= {"student": compared_with, "recipe": recipe, "bf16": bf16, "finetune": finetune}
     document["teacher_training"] = teacher_training(shared["data"], shared["teacher-set"] or ())
     words = [word for name, value in shared.items() for word in _words(name, value)]
     return Request(
@@ -63,7 +68,7 @@ def request_of(
         goals=validated(Goals, {name: value for name, value in goals.items() if value is not None}),
         proxy=validated(ProxySettings, proxy),
         setting=Setting(**setting),
-        finishing=(*words, *["--bf16"] * bf16),
+        finishing=(*words, *["--bf16"] * bf16, *FINETUNE[finetune]),
         **rest,
     )
 

@@ -77,6 +77,10 @@ def search(
     ] = None,
     name: Annotated[str, _text("Of the study in the storage.")] = "search",
     out: Annotated[Path, _text("The search's folder.")] = Path("runs/search"),
+    finetune: Annotated[
+        bool | None,
+        typer.Option(help="Train the teacher's head for the task, or not; default: where it does not fit."),
+    ] = None,
     metric: Annotated[str | None, _text("accuracy, f1, matthews, pearson or spearman.")] = None,
     text_column: Annotated[list[str] | None, _text("Column with text; twice for pairs.")] = None,
     label_column: Annotated[str | None, _text("Column with the label.")] = None,
@@ -114,7 +118,7 @@ def search(
         from nas.requests import request_of  # noqa: PLC0415  (the same)
 
         request = request_of(
-            shared, bf16=bf16, compared_with=compared_with, space=space or (), space_file=space_file,
+            shared, bf16=bf16, finetune=finetune, compared_with=compared_with, space=space or (), space_file=space_file,
             goals={
                 "objectives": tuple(dict.fromkeys(objective or ())) or None, "max_latency_ms": max_latency_ms,
                 "max_size_mb": max_size_mb, "max_memory_mb": max_memory_mb, "min_retention": min_retention,

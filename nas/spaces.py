@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from nas.dimensions import Dimension, parse_choices
+from nas.dimensions import Dimension, Value, parse_choices
 from nas.search_space import HEADS, FamilySpace, SearchSpace
 from pocketbert.errors import UserError, unknown
 from students.architecture import (
@@ -118,8 +118,22 @@ def parse_space(
     known = list(dict.fromkeys(d.name for space in spaces for d in space.dimensions))
     for name in given:
         if name not in known:
-            raise unknown("dimension of the space", name, (*known, FAMILY), f"(family {', '.join(map(str, families))})")
+            raise _unknown(name, [*known, *[VOCABULARY] * bool(pieces), FAMILY], families, teacher, layers)
     return SearchSpace(tuple(_restricted(space, given).without_dead_ends() for space in spaces))
+
+
+def _unknown(
+    name: str, known: Sequence[str], families: Sequence[Value], teacher: Proportions, layers: int
+) -> UserError:
+    others = [
+        family for family in SEARCHED if name in {d.name for d in default_space(family, teacher, layers).dimensions}
+    ]
+    if others:
+        return UserError(
+            f"the space's {name} is of the family {' or '.join(others)}, and the students are "
+            f"{', '.join(map(str, families))}: add --space family={others[0]}."
+        )
+    return unknown("dimension of the space", name, known, f"(family {', '.join(map(str, families))})")
 
 
 def read_document(path: Path) -> dict[str, Any]:

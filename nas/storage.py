@@ -130,6 +130,8 @@ def _database(url: str) -> BaseStorage:
     try:
         return _tables(url, options)
     except ImportError as error:
+        if not url.startswith("postgresql"):
+            raise _unreachable(url, error) from None
         raise UserError(
             f"--storage {without_password(url)}: its driver is missing ({error}): pip install 'psycopg[binary]' for "
             "PostgreSQL."

@@ -40,6 +40,12 @@ def test_a_limit_below_the_smallest_leaves_none():
     assert ladder(_space(), TEACHER, 6, 0.0) == []
 
 
+def test_students_keep_the_other_limits():
+    found = ladder(_space(), TEACHER, 6, math.inf, keeps=lambda spec: spec.hidden <= 144)
+    assert found and all(spec.hidden <= 144 for spec in found)
+    assert ladder(_space(), TEACHER, 6, math.inf, keeps=lambda _: False) == []
+
+
 def test_vocabularies_take_turns_but_for_the_whole_one():
     found = ladder(_space(pieces=(4000, 8000, 30522)), TEACHER, 6, math.inf, 30522)
     assert {spec.vocabulary for spec in found} == {4000, 8000}

@@ -126,6 +126,8 @@ def test_a_study_of_another_question_is_refused(files, finished, options, said):
         (["--space-file", "none.yaml"], "none.yaml"),
         (["--device", "none.json"], "none.json"),
         (["--storage", "postgresql://127.0.0.1:9/none"], "can't be opened"),
+        (["--storage", "mysql://someone@127.0.0.1/none"], "can't be opened"),
+        (["--space", "bottleneck=8"], "add --space family=mobilebert"),
         (["--compared-with", "tny"], "did you mean tiny"),
         (["--data", "nowhere"], "nowhere"),
     ],
@@ -143,6 +145,15 @@ def test_limits_that_no_student_keeps_are_named_before_any_long_work(files, tmp_
     assert result.returncode == 2
     assert f"the limit on {said} leaves no student: the smallest of the space, family=bert,layers=1" in result.stderr
     assert not (tmp_path / "out" / "search" / "teacher").exists()
+
+
+def test_a_teacher_near_chance_is_said_with_options_that_are_there(files, finished, tmp_path):
+    words = search_arguments(files, tmp_path / "out", "--trials", "2", "--finish", "0")
+    words[words.index("--teacher") + 1] = str(finished[0] / "search" / "teacher")
+    trained = _search(*words, "--no-finetune")
+    assert trained.returncode == 0, trained.stdout + trained.stderr
+    again = _search(*words, "--out", str(tmp_path / "again"), "--finetune")
+    assert again.returncode == 0 and "fine-tuned" in again.stdout, again.stdout + again.stderr
 
 
 def test_a_limit_that_no_trained_student_keeps_says_by_how_much(files, tmp_path):

@@ -45,7 +45,7 @@ def test_several_families_share_what_both_have():
     ("text", "said"),
     [
         ("layer=2", "did you mean layers"),
-        ("bottleneck=96", "unknown dimension of the space 'bottleneck'"),
+        ("botleneck=96", "unknown dimension of the space 'botleneck'"),
         ("family=brt", "did you mean bert"),
         ("layers=0", "from 1 to 256"),
         ("hidden=big", "no whole number"),
@@ -57,6 +57,13 @@ def test_several_families_share_what_both_have():
 def test_mistakes_are_named(text, said):
     with pytest.raises(UserError, match=said):
         _parse(text)
+
+
+def test_a_dimension_of_another_family_says_which():
+    with pytest.raises(UserError, match=r"bottleneck is of the family mobilebert.*bert: add --space family=mobilebert"):
+        _parse("bottleneck=64")
+    with pytest.raises(UserError, match="did you mean vocabulary"):
+        parse_space(("vocabularies=4000",), {}, MINILM, 6, "bert", (30522,))
 
 
 def test_an_unknown_attention_has_near_matches():
