@@ -72,7 +72,7 @@ def answering(text: str) -> Iterator[None]:
     threading.excepthook = lambda met: None if _of_storage(met.exc_value) else usual(met)
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # a storage's errors share no base class, and Optuna wraps some; what is not its goes on
         lost = _of_storage(error)
         if isinstance(error, UserError) or lost is None:
             raise

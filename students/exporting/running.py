@@ -34,7 +34,7 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     # onnxruntime's errors share no public base class.
-    except Exception as error:
+    except Exception as error:  # onnxruntime's errors share no public base class
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not a model that onnxruntime can load: {reason}") from error
 

@@ -55,7 +55,7 @@ def test_candidates_are_scored_in_their_own_vocabulary(run):
     assert 0 <= scale.score(trimmed, model) <= 1
 
 
-def test_a_search_varies_the_vocabulary_where_the_files_size_is_a_goal(files, teacher, tmp_path):  # noqa: F811
+def test_a_search_varies_the_vocabulary_where_the_files_size_is_a_goal(files, teacher, tmp_path):  # noqa: F811  (the fixture)
     options = ("--objective", "quality", "--objective", "size", "--trials", "6", "--finish", "1", "--proxy-steps", "8")
     words = [*search_arguments(files, tmp_path / "out", *options), "--teacher", str(teacher)]
     del words[words.index("--teacher") : words.index("--teacher") + 2]  # the first, of another tokenizer
