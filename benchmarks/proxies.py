@@ -106,11 +106,18 @@ def _summary(rows: Sequence[Mapping[str, Any]], strategy: str) -> dict[str, Any]
     return {
         "score": strategy,
         "students": len(rows),
-        "Spearman": round(float(stats.spearmanr([row[strategy] for row in rows], finished).statistic), 3),
+        "Spearman": _correlation([row[strategy] for row in rows], finished),
         "s a student": round(seconds, 2),
         "times as fast as distilling it": round(whole / seconds, 1),
         "once, s": rows[0][f"{strategy} first s"],
     }
+
+
+def _correlation(scores: Sequence[float], finished: Sequence[float]) -> float | str:
+    """Return the rank correlation; "" where all of either are one value."""
+    if len(set(scores)) == 1 or len(set(finished)) == 1:
+        return ""
+    return round(float(stats.spearmanr(scores, finished).statistic), 3)
 
 
 if __name__ == "__main__":

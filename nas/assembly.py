@@ -21,20 +21,20 @@ from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, candidates, chosen, reference_point
 from nas.ladder import begin, ladder
 from nas.latency_model import products
-from nas.objective import LEARNT, Objective, told
+from nas.limits import check_possible, told_limits, why_none
+from nas.objective import Objective
 from nas.preparation import PREPARED, Question, ready, understand
 from nas.progress import progress
 from nas.report import write_report
 from nas.sampling import EXPECTED, RANDOM
 from nas.scoring import Scale, Scorer
-from nas.search_space import student
 from nas.settings import Request, study_settings
 from nas.storage import answering, open_storage, without_password
 from nas.study import agreed, is_over, looked_at, open_study, search
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
 from students.architecture import VOCABULARY
-from students.building import build_student, proportions, usable_positions
+from students.building import proportions, usable_positions
 from students.spec import StudentSpec
 
 DATABASE, BEST = "study.db", "best.json"
@@ -52,6 +52,10 @@ def carry_out(request: Request, console: Console) -> Path:
     transformers_logging.disable_progress_bar()
     datasets.disable_progress_bars()
     check_folder(request.out / PREPARED, request.config)
+    try:
+        request.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {request.out} can't be made ({error.strerror}): give another.") from None
     place = request.storage or str(request.out / DATABASE)
     storage = open_storage(place)
     with answering(place):
@@ -60,7 +64,7 @@ def carry_out(request: Request, console: Console) -> Path:
 
 def _carry_out(request: Request, storage: BaseStorage, place: str, console: Console) -> Path:
     question = understand(request)
-    _check_possible(request, question)
+    check_possible(question, request.setting)
     studies = {method: _open(request, question, storage, method) for method in _methods(request)}
     study = studies[request.method]
     question = replace(question, goals=agreed(study, question.goals))
@@ -70,7 +74,7 @@ def _carry_out(request: Request, storage: BaseStorage, place: str, console: Cons
         _search(request, question, scorer, each, method)
     found = candidates(study, question.goals, scorer.noise)
     if not found:
-        raise UserError(_why_none(study, question))
+        raise UserError(why_none(study, question))
     finished = _finish(request, question, chosen(found, request.finish), console)
     _write_best(request, question, scorer, found, finished)
     report = write_report(request, question, scorer, studies, found, finished)
@@ -108,11 +112,11 @@ def _announce(request: Request, question: Question, study: optuna.Study, place: 
     setting, goals = request.setting, question.goals
     for line in question.space.describe():
         console.print(f"space: {line}")
-    console.print(f"objectives: {', '.join(goals.objectives)}; limits: {_limits(question)}")
+    console.print(f"objectives: {', '.join(goals.objectives)}; limits: {told_limits(question)}")
     where = question.device.device if question.device else "this machine"
     console.print(
         f"latency: the exported int8 file on {where}, {setting.length} tokens, batch {setting.batch}, "
-        f"{setting.threads} thread(s); {request.config.student} has {question.reference.latency_ms:.2f} ms here"
+        f"{setting.threads} thread(s); {request.config.student} has {question.reference_ms:.2f} ms there"
     )
     known = len(looked_at(study))
     console.print(
@@ -127,59 +131,6 @@ def _how(request: Request) -> str:
     if proxy.strategy == "supernet":
         return f"slices of one student that is trained for {proxy.supernet_steps} steps"
     return f"{proxy.steps} steps each"
-
-
-def _limits(question: Question) -> str:
-    goals = question.goals
-    pairs = {
-        "latency": (goals.max_latency_ms, " ms at most"),
-        "size": (goals.max_size_mb, " MB at most"),
-        "memory": (goals.max_memory_mb, " MB at most"),
-        "retention": (goals.min_retention, " of the teacher's at least"),
-    }
-    return ", ".join(f"{name} {value:g}{unit}" for name, (value, unit) in pairs.items() if value is not None)
-
-
-def _check_possible(request: Request, question: Question) -> None:
-    """Refuse limits on costs that no student of the space keeps, as a latency model or the smallest one's file says."""
-    device, asked = question.device, question.goals
-    if not asked.limits_costs:
-        return
-    if device is not None:
-        best = min(question.space.students(), key=device.predict)
-        footprint = Footprint(device.predict(best), 0.0)
-    else:
-        # The first of a family is the smallest in everything.
-        best = min((student(each.family, next(each.points())) for each in question.space.families), key=products)
-        model = build_student(best, question.run.teacher.model)
-        footprint = measured_footprint(model, question.reference, request.setting, memory=asked.needs_memory)
-    for name, violation in asked.violations(footprint).items():
-        if violation > 0:
-            raise UserError(
-                f"the limit on {name} leaves no student: the smallest of the space, {best.name}, has "
-                f"{told(name, footprint)} on {device.device if device else 'this machine'}. Raise it, or widen the "
-                "space (--space)."
-            )
-
-
-def _why_none(study: optuna.Study, question: Question) -> str:
-    """Say which limit the students looked at break, and by how little the nearest does."""
-    trials = [trial for trial in looked_at(study) if trial.constraints]
-    if not trials:
-        return "no student was trained to the end: give the search more --minutes or --trials."
-    counts = {name: sum(t.constraints.get(name, 0) > 0 for t in trials) for t in trials for name in t.constraints}
-    worst = max(counts, key=lambda name: counts[name])
-    if worst == LEARNT:
-        return (
-            f"no student of {len(trials)} keeps the limits ({_limits(question)}): {counts[worst]} are no better than "
-            "the same answer for every row. Give more --proxy-steps (or --supernet-steps); the study is kept."
-        )
-    nearest = min(trial.constraints[worst] for trial in trials if worst in trial.constraints)
-    return (
-        f"no student of {len(trials)} keeps the limits ({_limits(question)}): {worst} rules out {counts[worst]} of "
-        f"them, and the nearest misses it by {100 * max(nearest, 0):.0f} %. Raise that limit, or search longer; the "
-        "study is kept."
-    )
 
 
 def _search(request: Request, question: Question, scorer: Scorer, study: optuna.Study, method: str) -> None:

@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from nas.chance import Chance
+from nas.choosers import Chance
 from nas.cost_models import CostModels
 from nas.footprint import Footprint
 from nas.goals import Goals

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import optuna
 
-from nas.chance import Chance
+from nas.choosers import Chance
 from nas.latency_model import products
 from nas.search_space import SearchSpace
 from students.architecture import VOCABULARY, Proportions

@@ -18,7 +18,7 @@ from rich.progress import Progress, track
 
 from benchmarks.latency import environment, measure
 from nas.footprint import Setting
-from nas.latency_model import LatencyModel, Timing
+from nas.latency_model import LatencyModel, Timing, check_enough
 from pocketbert import command
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
@@ -54,7 +54,7 @@ def latency(
         timings, facts = _read(measured, files, setting)
     else:
         with nullcontext(files) if files else TemporaryDirectory() as folder:
-            paths = _export(Path(folder), teacher, space or (), students + unseen, seed)
+            paths = _export(Path(folder), teacher, space or (), (students, unseen), seed)
             if files is not None:
                 console.print(
                     f"{len(paths)} files in {folder}: measure them on the device with python -m benchmarks.latency "
@@ -76,8 +76,8 @@ def latency(
         )
 
 
-def _export(folder: Path, teacher: str, space: Sequence[str], count: int, seed: int) -> dict[str, Path]:
-    """Write files of students drawn at random; return each student's."""
+def _export(folder: Path, teacher: str, space: Sequence[str], counts: tuple[int, int], seed: int) -> dict[str, Path]:
+    """Write files of students drawn at random, so many to fit to and so many to keep back; return each student's."""
     from transformers.utils import logging as transformers_logging  # noqa: PLC0415  (seconds, as the four below)
 
     from nas.spaces import parse_space  # noqa: PLC0415  (seconds)
@@ -93,12 +93,13 @@ def _export(folder: Path, teacher: str, space: Sequence[str], count: int, seed: 
     if sizes is None:
         raise UserError(f"teacher {teacher}: its family, {model.config.model_type}, has no space of students.")
     whole = parse_space(space, {}, sizes, model.config.num_hidden_layers, model.config.model_type)
-    everyone = list(whole.students())
+    everyone, count = list(whole.students()), sum(counts)
     if len(everyone) < count:
         raise UserError(
             f"the space has {len(everyone)} students, and {count} are asked for: fewer --students, or widen it."
         )
     drawn = random.Random(seed).sample(everyone, count)  # noqa: S311  (a choice, not a secret)
+    check_enough(drawn[: counts[0]])
     paths = {}
     for number, spec in enumerate(track(drawn, "exporting", console=console)):
         path = folder / f"{number:03}.onnx"

@@ -81,9 +81,10 @@ class LatencyModel:
             UserError: fewer timings of a family than parts.
         """
         costs = {}
+        check_enough([parse_student(timing.student) for timing in timings])
         students = [(parse_student(timing.student), timing.milliseconds) for timing in timings]
         for family in dict.fromkeys(spec.family for spec, _ in students):
-            costs[family] = _fit(family, [(spec, ms) for spec, ms in students if spec.family == family], setting)
+            costs[family] = _fit([(spec, ms) for spec, ms in students if spec.family == family], setting)
         model = cls(device, setting.length, setting.batch, setting.threads, costs, None, environment, tuple(timings))
         off = [abs(model.predict(parse_student(t.student)) / t.milliseconds - 1) for t in unseen]
         errors = Errors(float(np.median(off)), max(off), len(off)) if off else None
@@ -177,14 +178,24 @@ def products(spec: StudentSpec) -> float:
     return sum(amount for name, amount in parts(spec, 1).items() if name.endswith("products"))
 
 
-def _fit(family: str, timings: Sequence[tuple[StudentSpec, float]], setting: Setting) -> dict[str, float]:
+def check_enough(specs: Sequence[StudentSpec]) -> None:
+    """Check that a model can be fitted to these students.
+
+    Raises:
+        UserError: of a family there are fewer than it has costs.
+    """
+    for family in dict.fromkeys(spec.family for spec in specs):
+        rows = [parts(spec, 1) for spec in specs if spec.family == family]
+        needed = sum(any(row[name] for row in rows) for name in rows[0])
+        if len(rows) < needed:
+            raise UserError(
+                f"{len(rows)} students of the family {family} are too few for {needed} costs: more --students."
+            )
+
+
+def _fit(timings: Sequence[tuple[StudentSpec, float]], setting: Setting) -> dict[str, float]:
     rows = [parts(spec, setting.length, setting.batch) for spec, _ in timings]
     names = list(rows[0])
-    needed = sum(any(row[name] for row in rows) for name in names)
-    if len(rows) < needed:
-        raise UserError(
-            f"{len(rows)} measured students of the family {family} are too few for {needed} parts: measure more."
-        )
     amounts = np.array([[row[name] for name in names] for row in rows])
     measured = np.array([milliseconds for _, milliseconds in timings])
     scale = np.maximum(amounts.max(0), 1e-12)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from nas.chance import Asked
+from nas.choosers import Asked
 from nas.dimensions import Dimension, Value
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint

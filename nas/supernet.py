@@ -27,7 +27,7 @@ from distill.recipes.schema import Stage
 from distill.stages import build_distiller, train
 from distill.starting import start_from_teacher
 from distill.trainer import DistillTrainer, latest_checkpoint, seconds_trained, training_arguments
-from nas.chance import Chance
+from nas.choosers import Chance
 from nas.ordering import order
 from nas.proxy import START_ROWS
 from nas.scoring import Scale, Watch

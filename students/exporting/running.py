@@ -33,7 +33,6 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    # onnxruntime's errors share no public base class.
     except Exception as error:  # onnxruntime's errors share no public base class
         reason = str(error).splitlines()[0]
         raise UserError(f"{path} is not a model that onnxruntime can load: {reason}") from error

@@ -52,6 +52,7 @@ def test_files_can_be_measured_elsewhere(files, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (["--students", "3"], "3 students of the family bert are too few"),
         (("--measured", "FILE"), "say with --files"),
         (("--measured", "none.json", "--files", "FOLDER"), "none.json"),
         (("--measured", "FILE", "--files", "FOLDER"), "can't be read"),

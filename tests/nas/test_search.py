@@ -128,6 +128,7 @@ def test_a_study_of_another_question_is_refused(files, finished, options, said):
         (["--storage", "postgresql://127.0.0.1:9/none"], "can't be opened"),
         (["--storage", "mysql://someone@127.0.0.1/none"], "can't be opened"),
         (["--space", "bottleneck=8"], "add --space family=mobilebert"),
+        (["--out", "/proc/none"], "--out /proc/none can't be made"),
         (["--compared-with", "tny"], "did you mean tiny"),
         (["--data", "nowhere"], "nowhere"),
     ],

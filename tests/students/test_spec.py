@@ -125,6 +125,8 @@ def test_a_folder_does_not_shadow_a_students_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert parse_student_or_folder("tiny") is STUDENTS["tiny"]
     assert parse_student_or_folder("./tiny") == Path("tiny")
+    with pytest.raises(UserError, match=r"\./tiny is a folder, whose student has its sizes"):
+        parse_student_or_folder("./tiny,vocabulary=8000")
 
 
 @pytest.mark.parametrize(
