@@ -15,7 +15,7 @@ from nas.objective import NOTE, STUDENT, TWIN, Objective
 from nas.quiet import quiet
 from nas.sampling import sampler, wanting
 from nas.search_space import SearchSpace
-from nas.workers import is_mine, queue_again, seconds_before, take_up, waiting
+from nas.workers import is_mine, lost, queue_again, seconds_before, take_up, waiting
 from pocketbert.errors import UserError
 from students.spec import StudentSpec
 
@@ -96,6 +96,8 @@ def search(
 ) -> None:
     """Work on a study until it has so many students, or the time is over, or no student is left.
 
+    Students that were lost with their workers are looked at in any case, if the time allows it.
+
     Args:
         study: that other workers may work on, too.
         objective: of a trial.
@@ -110,8 +112,11 @@ def search(
     if is_over(study, trials, seconds):
         return
     begin, count, twins, failed = time.monotonic() - seconds_before(study), space.count(), 0, 0
-    while (done := len(looked_at(study))) < min(trials, count) and time.monotonic() - begin < seconds:
+    while time.monotonic() - begin < seconds:
         take_up(study)
+        done = len(looked_at(study))
+        if done >= min(trials, count) and not lost(study):
+            break
         stuck = method != "random" and twins >= TWINS_IN_A_ROW
         study.sampler = sampler("random" if stuck else method, seed, study)
         objective.begin()

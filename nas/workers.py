@@ -64,6 +64,12 @@ def seconds_before(study: optuna.Study) -> float:
     return float(sum(trial.user_attrs.get(SECONDS, 0.0) for trial in ended))
 
 
+def lost(study: optuna.Study) -> int:
+    """Return how many of the queued students were lost with their workers."""
+    queued = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+    return sum(RETRIES in trial.user_attrs for trial in queued)
+
+
 def waiting(study: optuna.Study) -> int:
     """Return how many students are queued."""
     return len(study.get_trials(deepcopy=False, states=(TrialState.WAITING,)))

@@ -88,6 +88,23 @@ def test_an_interrupted_student_is_taken_up_first(tmp_path, name):
     assert len(again.trained) == 3
 
 
+def test_a_lost_student_is_looked_at_though_others_were_queued_before_it(tmp_path):
+    study, space = _open(tmp_path / "study.db"), small_space()
+    queued = list(space.students())[:3]
+    for spec in queued:
+        study.enqueue_trial(space.parameters(spec))
+    _, objective, proxy = known(space=space, study=study)
+
+    def press(*_):
+        raise KeyboardInterrupt
+
+    proxy.train = press
+    with pytest.raises(KeyboardInterrupt):
+        search(study, objective, space, "tpe", 0, trials=2, seconds=60, ended=lambda *_: None)
+    again, _ = _search(_open(tmp_path / "study.db"), space=space, trials=2)
+    assert set(again.trained) == {spec.name for spec in queued}, "the lost one came after the two that were asked for"
+
+
 def test_students_that_all_fail_end_the_search_with_the_reason(tmp_path):
     study = _open(tmp_path / "study.db")
     _, objective, proxy = known(study=study)
