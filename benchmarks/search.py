@@ -46,9 +46,9 @@ def _row(out: Path, method: str, minutes: float, seed: int, more: Sequence[str])
     if subprocess.run([sys.executable, *words], check=False).returncode:  # noqa: S603  (a list, no shell)
         raise UserError(f"python {shlex.join(words)} failed, as said above.")
     record = read_json(out / f"{method}-{seed}" / "search.json")
-    curves: dict[str, list[tuple[float, float]]] = record["hypervolume"]
+    curves: dict[str, list[tuple[float, float, int]]] = record["hypervolume"]
     shared = min(curve[-1][0] for curve in curves.values())
-    reached = {name: max(value for minute, value in curve if minute <= shared) for name, curve in curves.items()}
+    reached = {name: max(value for minute, value, _ in curve if minute <= shared) for name, curve in curves.items()}
     if not reached[RANDOM]:
         raise UserError(f"seed {seed}: the random search found nothing above a constant answer: give more --minutes.")
     return {

@@ -1,6 +1,7 @@
 """The pictures of a search's page, with a student's sizes under the pointer."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import optuna
 import plotly.graph_objects as graph
@@ -57,8 +58,22 @@ def _of(trials: Sequence[FrozenTrial], cost: str) -> Points:
     ]
 
 
-def hypervolume(study: optuna.Study, reference: Sequence[float]) -> list[tuple[float, float]]:
-    """Return minutes of work on the study, of all workers together, and the hypervolume that was reached then.
+class Reached(NamedTuple):
+    """How far a search had come.
+
+    Attributes:
+        minutes: of work, of all workers together.
+        hypervolume: of the front then.
+        students: that it had looked at, those that were stopped or let go included.
+    """
+
+    minutes: float
+    hypervolume: float
+    students: int
+
+
+def hypervolume(study: optuna.Study, reference: Sequence[float]) -> list[Reached]:
+    """Return the hypervolume over a study.
 
     Args:
         study: of two objectives or more.
@@ -67,20 +82,36 @@ def hypervolume(study: optuna.Study, reference: Sequence[float]) -> list[tuple[f
     with quiet():
         figure = optuna.visualization.plot_hypervolume_history(study, list(reference))
     reached = dict(zip(figure.data[0].x, figure.data[0].y, strict=True))
-    seconds, curve = 0.0, []
+    seconds, students, curve = 0.0, 0, []
     for trial in study.get_trials(deepcopy=False):
         seconds += trial.user_attrs.get(SECONDS, 0.0)
+        students += trial.state in {TrialState.COMPLETE, TrialState.PRUNED} and TWIN not in trial.user_attrs
         if trial.number in reached:
-            curve.append((seconds / 60, float(reached[trial.number])))
+            curve.append(Reached(seconds / 60, float(reached[trial.number]), students))
     return curve
 
 
-def hypervolume_plot(curves: Mapping[str, Sequence[tuple[float, float]]]) -> graph.Figure:
-    """Return the hypervolume over time, a line a method."""
-    figure = _figure("minutes of work", "hypervolume")
+def hypervolume_plot(curves: Mapping[str, Sequence[Reached]]) -> graph.Figure:
+    """Return the hypervolume over time, or over students, a line a method."""
+    titles = {"minutes": "minutes of work", "students": "students looked at"}
+    figure = _figure(titles["minutes"], "hypervolume")
     for (name, points), colour in zip(curves.items(), (ACCENT, SOFT, WARM, INK), strict=False):
-        x, y = zip(*points, strict=True) if points else ((), ())
+        x, y = [point.minutes for point in points], [point.hypervolume for point in points]
         figure.add_trace(graph.Scatter(x=x, y=y, name=name, line={"color": colour, "shape": "hv"}))
+    buttons = [
+        {
+            "label": field,
+            "method": "update",
+            "args": [
+                {"x": [[getattr(point, field) for point in points] for points in curves.values()]},
+                {"xaxis.title.text": title},
+            ],
+        }
+        for field, title in titles.items()
+    ]
+    below = {"x": 0.5, "xanchor": "center", "y": -0.2, "yanchor": "top"}
+    menu = {"type": "buttons", "direction": "left", "buttons": buttons} | below
+    figure.update_layout(updatemenus=[menu], margin_b=100, height=450)
     return figure
 
 

@@ -4,7 +4,7 @@ import pytest
 from nas.front import candidates
 from nas.goals import Goals
 from nas.report import importances
-from nas.report_plots import front_plot, hypervolume
+from nas.report_plots import Reached, front_plot, hypervolume, hypervolume_plot
 from nas.report_tables import front_table, headline, sizes
 from tests.nas.studies import known, small_space
 
@@ -29,9 +29,18 @@ def test_the_hypervolume_only_grows_and_is_that_of_the_points_by_hand():
     study = optuna.create_study(directions=Goals().directions)
     for quality, latency in ((0.5, 2.0), (0.8, 3.0), (0.4, 2.5)):
         study.add_trial(optuna.create_trial(values=[quality, latency], user_attrs={"seconds": 60.0}))
-    minutes, reached = zip(*hypervolume(study, [0.0, 4.0]), strict=True)
+    minutes, reached, students = zip(*hypervolume(study, [0.0, 4.0]), strict=True)
+    assert students == (1, 2, 3)
     assert minutes == pytest.approx((1, 2, 3))
     assert reached == pytest.approx((1.0, 1.3, 1.3))
+
+
+def test_the_hypervolume_is_over_minutes_or_over_students(study):
+    curves = {"tpe": [Reached(0.5, 1.0, 2), Reached(1.5, 2.0, 7)], "random": [Reached(0.2, 0.5, 1)], "none": []}
+    figure = hypervolume_plot(curves)
+    over = {button.label: button.args[0]["x"] for button in figure.layout.updatemenus[0].buttons}
+    assert [list(trace.x) for trace in figure.data] == over["minutes"] == [[0.5, 1.5], [0.2], []]
+    assert over["students"] == [[2, 7], [1], []]
 
 
 def test_the_picture_has_each_student_once_under_the_pointer(study):
