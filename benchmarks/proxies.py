@@ -58,7 +58,7 @@ def proxies(
     request = request_of(
         shared, bf16=bf16, finetune=None, compared_with=compared_with, space=(), space_file=None, goals={},
         proxy=scoring, setting={}, device=None, method="random", baseline=False, trials=students, minutes=0,
-        storage=None, name="proxies", out=out, finish=students, compare=False,
+        storage=None, name="proxies", out=out, finish=students, finalists=1, compare=False,
     )  # fmt: skip
     question = understand(request)
     drawn = random.Random(seed).sample(list(question.space.students()), students)  # noqa: S311  (a choice, no secret)
@@ -95,8 +95,8 @@ def _scored(scorer: Scorer, spec: StudentSpec, strategy: str) -> dict[str, Any]:
     begin = time.monotonic()
     model = scorer.build(spec)
     scorer.start(spec, model)
-    value = scorer.train(spec, model, lambda *_: True)
-    return {strategy: value, f"{strategy} s": round(time.monotonic() - begin, 2)}
+    score = scorer.train(spec, model, lambda *_: True)
+    return {strategy: score.quality, f"{strategy} s": round(time.monotonic() - begin, 2)}
 
 
 def _summary(rows: Sequence[Mapping[str, Any]], strategy: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import datasets
 import optuna
+from filelock import FileLock
 from optuna.storages import BaseStorage
 from rich.console import Console
 from transformers import PreTrainedModel
@@ -16,19 +17,20 @@ from transformers.utils import logging as transformers_logging
 from distill.config import check_folder
 from nas.cost_models import CostModels
 from nas.expected import Expected
+from nas.finalists import Finalist, finalists, in_order
 from nas.finishing import Finished, finish, footprints
 from nas.footprint import Footprint, measured_footprint
-from nas.front import Candidate, candidates, chosen, reference_point
+from nas.front import Candidate, by_quality, candidates, chosen, reference_point
 from nas.ladder import begin, ladder
 from nas.latency_model import products
 from nas.limits import check_possible, told_limits, why_none
 from nas.objective import Objective
-from nas.preparation import PREPARED, Question, ready, understand
+from nas.preparation import PREPARED, Question, ready, ready_for_longer, understand
 from nas.progress import progress
 from nas.report import write_report
 from nas.sampling import EXPECTED, RANDOM
 from nas.scoring import Scale, Scorer
-from nas.settings import Request, study_settings
+from nas.settings import FINALIST_TIMES, Request, study_settings
 from nas.storage import answering, open_storage, without_password
 from nas.study import agreed, is_over, looked_at, open_study, search
 from pocketbert.errors import UserError
@@ -38,6 +40,7 @@ from students.building import proportions, usable_positions
 from students.spec import StudentSpec
 
 DATABASE, BEST = "study.db", "best.json"
+FINALISTS_LOCK = ".finalists"
 NEARLY = 0.95
 """Of the limit on latency, which multiply-adds tell roughly."""
 
@@ -75,11 +78,31 @@ def _carry_out(request: Request, storage: BaseStorage, place: str, console: Cons
     found = candidates(study, question.goals, scorer.noise)
     if not found:
         raise UserError(why_none(study, question))
+    looked = _longer(request, question, study, found, scorer.noise)
+    found = in_order(found, looked)
     finished = _finish(request, question, chosen(found, request.finish), console)
     _write_best(request, question, scorer, found, finished)
-    report = write_report(request, question, scorer, studies, found, finished)
+    report = write_report(request, question, scorer, studies, found, looked, finished)
     console.print(f"report: {report}")
     return report
+
+
+def _longer(
+    request: Request, question: Question, study: optuna.Study, found: Sequence[Candidate], noise: float
+) -> list[Finalist]:
+    """Look longer at the best, where one is to be finished for its quality; other workers of the folder wait."""
+    if not (request.finish and by_quality(question.goals)):
+        return []
+    steps = _longer_steps(request)
+    with FileLock(request.out / FINALISTS_LOCK):
+        return finalists(
+            study, found, request.finalists, noise, steps,
+            lambda: ready_for_longer(request, question, steps), question.parse,
+        )  # fmt: skip
+
+
+def _longer_steps(request: Request) -> int:
+    return FINALIST_TIMES * request.proxy.steps
 
 
 def _finish(request: Request, question: Question, best: Sequence[Candidate], console: Console) -> list[Finished]:
@@ -128,9 +151,12 @@ def _announce(request: Request, question: Question, study: optuna.Study, place: 
 
 def _how(request: Request) -> str:
     proxy = request.proxy
+    how = f"{proxy.steps} steps each"
     if proxy.strategy == "supernet":
-        return f"slices of one student that is trained for {proxy.supernet_steps} steps"
-    return f"{proxy.steps} steps each"
+        how = f"slices of one student that is trained for {proxy.supernet_steps} steps"
+    if request.finish and request.finalists > 1 and by_quality(request.goals):
+        how += f", then the best {request.finalists} for {_longer_steps(request)} steps"
+    return how
 
 
 def _search(request: Request, question: Question, scorer: Scorer, study: optuna.Study, method: str) -> None:

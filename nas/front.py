@@ -10,10 +10,8 @@ from optuna.trial import FrozenTrial, TrialState
 from nas.footprint import Footprint
 from nas.goals import Goals, cost_of
 from nas.halving import dominates
-from nas.latency_model import products
-from nas.objective import FOOTPRINT, QUALITY, STUDENT
+from nas.objective import DISTANCE, FOOTPRINT, QUALITY, STUDENT
 from nas.study import looked_at
-from students.spec import parse_student
 
 
 @dataclass(frozen=True)
@@ -23,6 +21,7 @@ class Candidate:
     Attributes:
         student: what `--student` takes.
         quality: its metric after the short distillation.
+        distance: of its answers from the teacher's then; see `nas.scoring.Score`.
         footprint: its costs.
         trial: its number.
         on_front: whether none is better in one objective and as good in the others.
@@ -30,13 +29,20 @@ class Candidate:
 
     student: str
     quality: float
+    distance: float
     footprint: Footprint
     trial: int
     on_front: bool
 
     def document(self) -> dict[str, Any]:
         """Return it as plain data."""
-        return {"student": self.student, "quality": self.quality, **vars(self.footprint), "trial": self.trial}
+        return {
+            "student": self.student,
+            "quality": self.quality,
+            "distance": self.distance,
+            **vars(self.footprint),
+            "trial": self.trial,
+        }
 
 
 def feasible(trial: FrozenTrial) -> bool:
@@ -47,15 +53,14 @@ def feasible(trial: FrozenTrial) -> bool:
 def candidates(study: optuna.Study, goals: Goals, noise: float = 0.0) -> list[Candidate]:
     """Return the students that keep every limit, the best first.
 
-    With quality among the objectives the best is the one of the highest quality; of those that are within the noise of
-    it the one with most multiply-adds, since a short distillation tells large students from small ones less well than
-    a long one does; of two alike the faster one. Without, the first objective decides. A limit on retention turns that
-    round: the cheapest that keeps it.
+    With quality among the objectives the best is the one of the highest quality; of those that are alike (see `alike`)
+    the one whose answers are nearest to the teacher's. Without, the first objective decides. A limit on retention turns
+    that round: the cheapest that keeps it.
 
     Args:
         study: with its trials.
         goals: objectives and limits.
-        noise: of a score, as far as the rows that it was measured on make it.
+        noise: the standard error of a metric, as far as the rows that it was measured on make it.
     """
     trials = [trial for trial in looked_at(study) if feasible(trial)]
     costs = {t.number: goals.as_costs(tuple(t.values)) for t in trials}
@@ -63,6 +68,7 @@ def candidates(study: optuna.Study, goals: Goals, noise: float = 0.0) -> list[Ca
         Candidate(
             trial.user_attrs[STUDENT],
             trial.user_attrs[QUALITY],
+            trial.user_attrs[DISTANCE],
             Footprint(**trial.user_attrs[FOOTPRINT]),
             trial.number,
             not any(dominates(other, costs[trial.number]) for other in costs.values()),
@@ -70,12 +76,22 @@ def candidates(study: optuna.Study, goals: Goals, noise: float = 0.0) -> list[Ca
         for trial in trials
     ]
     found.sort(key=lambda candidate: _rank(candidate, goals))
-    if goals.min_retention is None and "quality" in goals.objectives and found:
-        alike = [candidate for candidate in found if candidate.quality >= found[0].quality - noise]
-        best = max(alike, key=lambda candidate: products(parse_student(candidate.student)) if noise else 0.0)
+    if by_quality(goals) and noise and found:
+        best = min(alike(found, noise), key=lambda candidate: candidate.distance)
         found.remove(best)
         found.insert(0, best)
     return found
+
+
+def by_quality(goals: Goals) -> bool:
+    """Tell whether the student of the highest quality within the limits is wanted."""
+    return goals.min_retention is None and "quality" in goals.objectives
+
+
+def alike(found: Sequence[Candidate], noise: float) -> list[Candidate]:
+    """Return the students whose metrics the evaluation rows hardly tell from the highest: two standard errors below."""
+    highest = max(candidate.quality for candidate in found)
+    return [candidate for candidate in found if candidate.quality >= highest - 2 * noise]
 
 
 def _rank(candidate: Candidate, goals: Goals) -> tuple[float, ...]:

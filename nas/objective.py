@@ -18,7 +18,7 @@ from nas.workers import SECONDS, sign
 from pocketbert.errors import UserError
 from students.spec import StudentSpec
 
-STUDENT, FOOTPRINT, QUALITY, TWIN, NOTE = "student", "footprint", "quality", "twin", "note"
+STUDENT, FOOTPRINT, QUALITY, DISTANCE, TWIN, NOTE = "student", "footprint", "quality", "distance", "twin", "note"
 RUNG = "rung:"
 LEARNT = "being better than the same answer for every row"
 """A constraint: the fastest student of all says nothing, and would else be on every front."""
@@ -94,7 +94,7 @@ class Objective:
         trial.set_user_attr(TWIN, twin.number)
         for name, value in twin.constraints.items():
             trial.set_constraint(name, value)
-        for name in (FOOTPRINT, QUALITY):
+        for name in (FOOTPRINT, QUALITY, DISTANCE):
             if name in twin.user_attrs:
                 trial.set_user_attr(name, twin.user_attrs[name])
         if twin.state != TrialState.COMPLETE:
@@ -120,8 +120,9 @@ class Objective:
                 stopped.append(steps)
             return going
 
-        quality = self._scorer.train(spec, model, watch)
+        quality, distance = self._scorer.train(spec, model, watch)
         trial.set_user_attr(QUALITY, quality)
+        trial.set_user_attr(DISTANCE, distance)
         if stopped:
             raise _ended(trial, f"behind after {stopped[0]} steps")
         trial.set_constraint(LEARNT, self._scorer.floor + LEAST_GAIN - quality)

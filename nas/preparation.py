@@ -2,26 +2,21 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from datasets import Dataset
 from filelock import FileLock
 from rich.console import Console
 
 from distill import pipeline, preparation
 from distill.config import claim_folder
-from distill.preparation import Run, student_rows
-from distill.recipes import RECIPES
-from distill.recipes.schema import Stage
+from distill.preparation import Run
 from nas.footprint import MEGABYTE, Reference
 from nas.goals import Goals
-from nas.halving import rungs
 from nas.latency_model import LatencyModel
 from nas.proxy import Proxy
+from nas.scorers import longer, scorer_of
 from nas.search_space import SearchSpace, student
 from nas.settings import Request
 from nas.spaces import assignments, parse_space
 from nas.supernet import Supernet
-from nas.vocabularies import Vocabularies
 from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import read_json, write_json
 from students.architecture import VOCABULARY
@@ -104,7 +99,13 @@ def ready(request: Request, question: Question, console: Console) -> Proxy | Sup
             console.print(note)
         for text in preparation.warnings(run):
             console.print(f"warning: {text}")
-        return _scorer(request, question)
+        return scorer_of(request, run, question.space)
+
+
+def ready_for_longer(request: Request, question: Question, steps: int) -> Proxy:
+    """Return what distils the best of a search for longer; see `ready`."""
+    with FileLock(request.out / LOCK):
+        return longer(question.run, steps)
 
 
 def _space(request: Request, run: Run) -> SearchSpace:
@@ -138,27 +139,6 @@ def _vocabularies(run: Run, request: Request, *, asked: bool) -> tuple[int, ...]
     varied = request.goals.weighs_tables and request.proxy.strategy == "proxy"
     sizes = [whole // part for part in (8, 4, 2)] if varied else []
     return (*(size for size in sizes if size >= least), whole)
-
-
-def _scorer(request: Request, question: Question) -> Proxy | Supernet:
-    """Return what scores students, with as many rows as its steps can read once."""
-    run, settings = question.run, request.proxy
-    supernet = settings.strategy == "supernet"
-    stage, steps = RECIPES["logits"].stages[0], settings.supernet_steps if supernet else settings.steps
-    training = stage.training.model_copy(update={"max_steps": steps})
-    wanted, count = steps * training.batch_size, len(student_rows(run))
-    chosen = np.sort(np.random.default_rng(request.config.seed).permutation(count)[:wanted]).tolist()
-    file = run.folder / f"{settings.strategy}-logits.safetensors"
-
-    def rows(own: Run) -> Dataset:
-        return pipeline.answered(own, student_rows(own), file, chosen)
-
-    own = Stage(name=settings.strategy, objectives=stage.objectives, training=training)
-    if supernet:
-        read = Vocabularies(run).of(question.space.largest().vocabulary)
-        return Supernet(read, question.space, rows(read), own, run.folder / "supernet")
-    rows(run)  # under the lock of `ready`: of several workers one asks the teacher
-    return Proxy(run, rows, own, rungs(settings.steps, settings.rungs))
 
 
 def _parse(student: str, run: Run) -> StudentSpec:

@@ -13,7 +13,7 @@ from distill.recipes.schema import Stage
 from distill.stages import build_distiller
 from distill.starting import start_from_teacher
 from distill.trainer import DistillTrainer, training_arguments
-from nas.scoring import Scale, Watch
+from nas.scoring import Scale, Score, Watch
 from nas.vocabularies import vocabulary_of
 from students.spec import StudentSpec
 
@@ -54,8 +54,8 @@ class Proxy(Scale):
             count=START_ROWS, tokens=START_TOKENS, seed=run.config.seed, method=run.config.initialisation,
         )  # fmt: skip
 
-    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> float:
-        """Train a candidate; return its metric after its last rung. See `nas.scoring.Scorer`."""
+    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> Score:
+        """Train a candidate; return what it is worth after its last rung. See `nas.scoring.Scorer`."""
         run = self.run_of(spec)
         set_seed(run.config.seed)
         special = tuple(run.reading.tokenizer.all_special_ids)
@@ -84,9 +84,9 @@ class Proxy(Scale):
 class _Scoring(TrainerCallback):
     """Scores the model at the rungs, and ends a training that is not to go on."""
 
-    def __init__(self, rungs: tuple[int, ...], score: Callable[[], float], watch: Watch) -> None:
+    def __init__(self, rungs: tuple[int, ...], score: Callable[[], Score], watch: Watch) -> None:
         self._rungs, self._score, self._watch = rungs, score, watch
-        self.value = float("nan")
+        self.value = Score(float("nan"), float("nan"))
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
@@ -94,5 +94,5 @@ class _Scoring(TrainerCallback):
         """Score and ask at a rung."""
         if state.global_step in self._rungs:
             self.value = self._score()
-            if not self._watch(state.global_step, self.value) and state.global_step < self._rungs[-1]:
+            if not self._watch(state.global_step, self.value.quality) and state.global_step < self._rungs[-1]:
                 control.should_training_stop = True

@@ -12,6 +12,7 @@ from markupsafe import Markup
 from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.report_format import unbroken
+from nas.finalists import Finalist
 from nas.finishing import Finished
 from nas.front import Candidate, reference_point
 from nas.goals import Goals
@@ -19,7 +20,7 @@ from nas.objective import TWIN
 from nas.preparation import Question
 from nas.quiet import quiet
 from nas.report_plots import front_plot, hypervolume, hypervolume_plot, importance_plot
-from nas.report_tables import cards, finished_table, front_table, headline
+from nas.report_tables import cards, finalists_table, finished_table, front_table, headline
 from nas.scoring import Scale
 from nas.search_space import CONDITIONAL
 from nas.settings import Request
@@ -37,6 +38,7 @@ def write_report(
     scale: Scale,
     studies: Mapping[str, optuna.Study],
     found: Sequence[Candidate],
+    looked: Sequence[Finalist],
     finished: Sequence[Finished],
 ) -> Path:
     """Write report.html and search.json into the search's folder; return the page's path.
@@ -47,6 +49,7 @@ def write_report(
         scale: what the students were measured on.
         studies: by method; the search's own, and those that it is compared with.
         found: the students within the limits, the best first.
+        looked: those that were distilled for longer before one was chosen.
         finished: those distilled with the whole recipe.
     """
     study = studies[request.method]
@@ -55,7 +58,7 @@ def write_report(
         floor = question.goals.least(scale.floor, scale.teacher)
         worst = reference_point(question.goals, floor, list(studies.values()))
         curves = {name: hypervolume(each, worst) for name, each in studies.items()}
-    record = _record(request, question, scale, study, found, finished) | {"hypervolume": curves}
+    record = _record(request, question, scale, study, found, looked, finished) | {"hypervolume": curves}
     write_json(request.out / RECORD, record)
     shares = importances(study, question.goals)
     figures = {
@@ -70,7 +73,11 @@ def write_report(
             record=record,
             headline=headline(record),
             cards=cards(record),
-            tables={"front": front_table(record), "finished": finished_table(record)},
+            tables={
+                "front": front_table(record),
+                "finalists": finalists_table(record),
+                "finished": finished_table(record),
+            },
             space=question.space.describe(),
             plots=_drawn(figures),
         )
@@ -110,6 +117,7 @@ def _record(
     scale: Scale,
     study: optuna.Study,
     found: Sequence[Candidate],
+    looked: Sequence[Finalist],
     finished: Sequence[Finished],
 ) -> dict[str, Any]:
     trials = looked_at(study)
@@ -123,12 +131,14 @@ def _record(
         "twins": sum(TWIN in trial.user_attrs for trial in study.get_trials(deepcopy=False)),
         "drawn": question.goals.first_cost,
         "goals": question.goals.model_dump(mode="json"),
+        "proxy": request.proxy.model_dump(mode="json"),
         "latency_at": vars(request.setting),
         "device": question.device.device if question.device else "this machine",
         "reference": {"student": request.config.student, "latency_ms": question.reference_ms},
         "best": found[0].document(),
         "noise": scale.noise,
         "front": [candidate.document() for candidate in found if candidate.on_front],
+        "finalists": [each.document() for each in looked],
         "finished": [each.document() for each in finished],
     }
 

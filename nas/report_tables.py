@@ -20,7 +20,7 @@ def headline(record: Record) -> dict[str, str]:
     )
     how = "distilled with the whole recipe" if record["finished"] else "after a short distillation, not finished yet"
     if not record["finished"] and record["best"]["quality"] < max(row["quality"] for row in record["front"]):
-        how += ", the largest of those whose scores the rows hardly tell from the best"
+        how += ", of those whose scores the rows hardly tell from the best the nearest to the teacher"
     detail = (
         f"{how.capitalize()}; chosen of {record['students_looked_at']} students looked at, of "
         f"{record['students_in_space']:,} in the space."
@@ -57,6 +57,25 @@ def front_table(record: Record) -> Table:
         for row in students
     ]
     return Table([*heads, *(["memory, MB"] if memory else [])], rows)
+
+
+def finalists_table(record: Record) -> Table:
+    """Return the students that were distilled for longer, the chosen one first."""
+    rows: Sequence[Mapping[str, Any]] = record["finalists"]
+    metric = record["metric"]
+    return Table(
+        ["student", f"{metric} in the search", f"{metric} then", "distance in the search", "distance then"],
+        [
+            [
+                Cell(sizes(row["student"]), row["student"]),
+                Cell(f"{100 * row['quality_in_search']:.2f}"),
+                Cell(f"{100 * row['quality']:.2f}"),
+                Cell(f"{row['distance_in_search']:.3f}"),
+                Cell(f"{row['distance']:.3f}"),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def finished_table(record: Record) -> Table:

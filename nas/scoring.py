@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from transformers import PreTrainedModel, set_seed
 
-from distill.evaluation import constant_answer, measured, predict, quality
+from distill.evaluation import constant_answer, distance, measured, predict, quality
 from distill.preparation import Run
 from nas.vocabularies import Vocabularies
 from students.building import build_student
@@ -18,6 +18,19 @@ Z95 = 1.96
 Watch = Callable[[int, float], bool]
 
 
+class Score(NamedTuple):
+    """What a candidate is worth.
+
+    Attributes:
+        quality: its metric on the evaluation split.
+        distance: of its answers there from the teacher's (see `distill.evaluation.distance`). Of candidates whose
+            metrics those rows hardly tell apart it tells more, since every row counts as much as it is off.
+    """
+
+    quality: float
+    distance: float
+
+
 class Scorer(Protocol):
     """Scores candidates."""
 
@@ -27,8 +40,8 @@ class Scorer(Protocol):
     def start(self, spec: StudentSpec, model: PreTrainedModel) -> None:
         """Give a candidate its starting weights."""
 
-    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> float:
-        """Train a candidate if need be; return its metric on the evaluation split.
+    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> Score:
+        """Train a candidate if need be; return what it is worth on the evaluation split.
 
         Args:
             spec: the candidate's.
@@ -96,8 +109,8 @@ class Scale:
         set_seed(self.run.config.seed)
         return build_student(replace(spec, vocabulary=0), source)
 
-    def score(self, spec: StudentSpec, model: PreTrainedModel) -> float:
-        """Return a candidate's metric on the evaluation split."""
-        run = self.run_of(spec)
-        logits = predict(model, run.rows.evaluation, run.collator)
-        return measured(self.run.task, self.run.labels, self.run.task.in_units(logits))
+    def score(self, spec: StudentSpec, model: PreTrainedModel) -> Score:
+        """Return what a candidate is worth on the evaluation split, as it is."""
+        run, task = self.run_of(spec), self.run.task
+        logits = task.in_units(predict(model, run.rows.evaluation, run.collator))
+        return Score(measured(task, self.run.labels, logits), distance(task, self.run.teacher_logits, logits))

@@ -54,6 +54,9 @@ def search(
     trials: Annotated[int, _text("Students in all.")] = 60,
     minutes: Annotated[float, _text("Minutes of searching; the first of the two ends it.")] = 5,
     finish: Annotated[int, _text("Distil so many of the best with the whole recipe.")] = 1,
+    finalists: Annotated[
+        int, _text("Before that, distil so many of the best for four times the --proxy-steps; 1: none.")
+    ] = 4,
     compare: Annotated[bool, _text("Finish the hand-made student, too.")] = False,
     compared_with: Annotated[str, _text("The hand-made student.")] = "tiny",
     recipe: Annotated[str, _text("Of the finishing.")] = "logits",
@@ -102,7 +105,9 @@ def search(
         raise unknown("method", method, METHODS)
     if strategy not in STRATEGIES:
         raise unknown("strategy", strategy, STRATEGIES)
-    _check_numbers(trials=trials, minutes=minutes, length=length, batch=batch, threads=threads, seeds=seeds)
+    _check_numbers(
+        trials=trials, minutes=minutes, length=length, batch=batch, threads=threads, seeds=seeds, finalists=finalists
+    )
     if finish < 0:
         raise UserError(f"--finish {finish}: it must be 0 or more.")
     if space_file is not None and not space_file.is_file():
@@ -129,7 +134,8 @@ def search(
             },
             setting={"length": length, "batch": batch, "threads": threads},
             device=device, method=method, baseline=baseline, trials=trials, minutes=minutes, storage=storage, name=name,
-            out=out, finish=finish, compare=compare,
+            out=out, finish=finish,
+            finalists=finalists, compare=compare,
         )  # fmt: skip
         carry_out(request, console)
     except KeyboardInterrupt:

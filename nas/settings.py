@@ -9,9 +9,13 @@ from pydantic import Field
 from distill.config import RunConfig
 from nas.footprint import Setting
 from nas.goals import Goals
+from nas.scoring import Score
 from nas.search_space import SearchSpace
 from pocketbert.files import fingerprint
 from pocketbert.validation import Document
+
+FINALIST_TIMES = 4
+"""As many steps as in the search are those of the best, before one is chosen."""
 
 
 class ProxySettings(Document):
@@ -53,6 +57,7 @@ class Request:
         out: the search's folder.
         baseline: search at random for as long, too, to compare with.
         finish: so many of the best are distilled with the whole recipe.
+        finalists: so many of the best are distilled for longer before one is chosen.
         compare: finish the hand-made student, too.
         finishing: the options of `distill.run` for finishing, but for student and folder.
     """
@@ -72,6 +77,7 @@ class Request:
     out: Path
     baseline: bool
     finish: int
+    finalists: int
     compare: bool
     finishing: tuple[str, ...]
 
@@ -97,6 +103,7 @@ def study_settings(
         "family": [family.family for family in space.families],
         "goals": goals.model_dump(mode="json"),
         "proxy": request.proxy.model_dump(mode="json"),
+        "scores": list(Score._fields),
         "latency": vars(request.setting) | {"device": None if device is None else fingerprint(device)},
         "method": method,
         "seed": config["seed"],

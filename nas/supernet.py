@@ -30,7 +30,7 @@ from distill.trainer import DistillTrainer, latest_checkpoint, seconds_trained, 
 from nas.choosers import Chance
 from nas.ordering import order
 from nas.proxy import START_ROWS
-from nas.scoring import Scale, Watch
+from nas.scoring import Scale, Score, Watch
 from nas.search_space import SearchSpace
 from nas.slicing import Slice
 from pocketbert.files import fingerprint, read_json, write_json
@@ -108,10 +108,10 @@ class Supernet(Scale):
         """Give a candidate its slice of the trained student."""
         model.load_state_dict(Slice(spec, self.whole).weights())
 
-    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> float:
-        """Return a slice's metric as it is."""
+    def train(self, spec: StudentSpec, model: PreTrainedModel, watch: Watch) -> Score:
+        """Return what a slice is worth as it is."""
         value = self.score(spec, model)
-        watch(self.last, value)
+        watch(self.last, value.quality)
         return value
 
     def _found(self, key: str) -> bool:

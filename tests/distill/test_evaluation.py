@@ -7,7 +7,16 @@ import torch
 
 from distill.data.encoding import PaddingCollator
 from distill.data.tasks import Task
-from distill.evaluation import calibration_error, constant_answer, difference, divergence, kept_share, predict, quality
+from distill.evaluation import (
+    calibration_error,
+    constant_answer,
+    difference,
+    distance,
+    divergence,
+    kept_share,
+    predict,
+    quality,
+)
 
 TASK = Task(
     name="t", kind="classification", text_columns=("text",), label_column="label", labels=("a", "b"), metric="accuracy"
@@ -40,6 +49,13 @@ def test_against_the_teacher():
     assert measured.agreement == pytest.approx(0.9)
     p = math.exp(2) / (1 + math.exp(2))
     assert measured.kl == pytest.approx(0.1 * 2 * (2 * p - 1), abs=1e-9)
+
+
+def test_distance_is_divergence_or_for_a_regression_the_mean_squared_difference():
+    ours, theirs = np.array([[1.0, 2.0], [0.0, 3.0]]), np.array([[2.0, 2.0], [0.0, 1.0]])
+    assert distance(TASK, theirs, ours) == divergence(theirs, ours) > 0
+    assert distance(VALUES, theirs[:, :1], ours[:, :1]) == pytest.approx(0.5)
+    assert distance(VALUES, theirs, theirs) == 0
 
 
 def test_divergence_is_zero_for_the_same_distribution():

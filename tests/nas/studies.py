@@ -9,6 +9,7 @@ from distill.recipes.schema import TrainingSettings
 from nas.footprint import Footprint
 from nas.goals import Goals
 from nas.objective import Objective
+from nas.scoring import Score
 from nas.search_space import SearchSpace
 from nas.spaces import parse_space
 from students.architecture import Proportions
@@ -36,7 +37,7 @@ class KnownProxy:
             quality = model.layers / 10 * steps / self.last
             if not watch(steps, quality):
                 break
-        return quality
+        return Score(quality, 1.0 - quality)
 
 
 def ready_run(teacher, data, student, folder, steps):

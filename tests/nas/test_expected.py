@@ -10,6 +10,7 @@ from nas.front import feasible, reference_point
 from nas.goals import Goals
 from nas.objective import STUDENT
 from nas.report_plots import hypervolume
+from nas.scoring import Score
 from nas.spaces import parse_space
 from nas.study import looked_at, search
 from nas.volume import hypervolume_of
@@ -38,7 +39,7 @@ class Smooth:
             quality = value * steps / self.last
             if not watch(steps, quality):
                 break
-        return quality
+        return Score(quality, 1 - quality)
 
 
 def _search(space, goals, method, seed, trials, study=None, scorer=None):

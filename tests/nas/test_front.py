@@ -2,14 +2,14 @@ import optuna
 
 from nas.front import candidates, chosen
 from nas.goals import Goals
-from nas.objective import FOOTPRINT, QUALITY, STUDENT, TWIN
+from nas.objective import DISTANCE, FOOTPRINT, QUALITY, STUDENT, TWIN
 
 
 def _study(goals, *points):
     study = optuna.create_study(directions=goals.directions)
     for number, (quality, latency, size, constraint) in enumerate(points):
         footprint = {"latency_ms": latency, "size_mb": size, "memory_mb": None}
-        attributes = {STUDENT: f"s{number}", QUALITY: quality, FOOTPRINT: footprint}
+        attributes = {STUDENT: f"s{number}", QUALITY: quality, DISTANCE: 1 - quality, FOOTPRINT: footprint}
         study.add_trial(
             optuna.create_trial(
                 values=[{"quality": quality, "latency": latency, "size": size}[name] for name in goals.objectives],
@@ -38,19 +38,18 @@ def test_with_a_limit_on_retention_the_cheapest_is_best():
     assert [c.student for c in candidates(_study(goals, *POINTS), goals)] == ["s2", "s3", "s0"]
 
 
-def test_of_students_that_the_rows_cannot_tell_apart_the_largest_is_best():
+def test_of_students_that_the_rows_cannot_tell_apart_the_nearest_to_the_teacher_is_best():
     study = optuna.create_study(directions=Goals().directions)
-    for quality, layers, latency in ((0.80, 2, 1.0), (0.79, 6, 3.0), (0.795, 4, 2.0), (0.70, 9, 2.5)):
-        text = f"family=bert,layers={layers},hidden=96,heads=4,feed_forward=256"
+    for quality, distance, latency in ((0.80, 0.5, 1.0), (0.79, 0.2, 3.0), (0.795, 0.4, 2.0), (0.70, 0.1, 2.5)):
         footprint = {"latency_ms": latency, "size_mb": 9.0, "memory_mb": None}
-        attributes = {STUDENT: text, QUALITY: quality, FOOTPRINT: footprint}
+        attributes = {STUDENT: f"s{distance}", QUALITY: quality, DISTANCE: distance, FOOTPRINT: footprint}
         study.add_trial(optuna.create_trial(values=[quality, latency], user_attrs=attributes))
-    for noise, best in ((0.0, 0.80), (0.006, 0.795), (0.02, 0.79)):
+    for noise, best in ((0.0, 0.80), (0.003, 0.795), (0.01, 0.79)):
         found = candidates(study, Goals(), noise)
         assert found[0].quality == best
         rest = [candidate.quality for candidate in found[1:]]
         assert rest == sorted(rest, reverse=True) and len(found) == 4
-    assert candidates(study, Goals(min_retention=0.1), 0.02)[0].footprint.latency_ms == 1.0, "there the cheapest is"
+    assert candidates(study, Goals(min_retention=0.1), 0.01)[0].footprint.latency_ms == 1.0, "there the cheapest is"
 
 
 def test_twins_are_one_student():

@@ -2,7 +2,7 @@ import pytest
 from torch.testing import assert_close
 
 from distill import pipeline
-from distill.evaluation import measured
+from distill.evaluation import divergence, measured, predict
 from distill.preparation import student_rows
 from distill.recipes import RECIPES
 from distill.recipes.schema import Stage, TrainingSettings
@@ -34,19 +34,21 @@ def test_a_candidate_learns_and_is_scored_at_every_rung(run):
     proxy, seen = _proxy(run, 5, 20), []
     model = proxy.build(SPEC)
     proxy.start(SPEC, model)
-    value = proxy.train(SPEC, model, lambda steps, quality: seen.append((steps, quality)) or True)
+    score = proxy.train(SPEC, model, lambda steps, quality: seen.append((steps, quality)) or True)
     assert [steps for steps, _ in seen] == [5, 20]
-    assert value == seen[-1][1] == proxy.score(SPEC, model)
-    assert value > 0.6
+    assert score == proxy.score(SPEC, model)
+    assert score.quality == seen[-1][1] > 0.6
+    logits = predict(model, run.rows.evaluation, run.collator)
+    assert score.distance == divergence(run.teacher_logits, logits) > 0
 
 
 def test_a_candidate_that_is_behind_is_trained_no_further(run):
     proxy, seen = _proxy(run, 5, 20), []
     model = proxy.build(SPEC)
     proxy.start(SPEC, model)
-    value = proxy.train(SPEC, model, lambda steps, quality: bool(seen.append(quality)))
-    assert seen == [value]
-    assert value == proxy.score(SPEC, model)
+    score = proxy.train(SPEC, model, lambda steps, quality: bool(seen.append(quality)))
+    assert seen == [score.quality]
+    assert score == proxy.score(SPEC, model)
 
 
 def test_the_same_candidate_gets_the_same_score(run):

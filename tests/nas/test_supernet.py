@@ -67,7 +67,7 @@ def test_slices_get_better_by_the_training_and_are_found_again(run, tmp_path):  
     def score(supernet):
         model = supernet.build(spec)
         supernet.start(spec, model)
-        return supernet.train(spec, model, lambda *_: True)
+        return supernet.train(spec, model, lambda *_: True).quality
 
     trained = _supernet(run, tmp_path, steps=80)
     again = _supernet(run, tmp_path, steps=80)

@@ -52,7 +52,7 @@ def test_candidates_are_scored_in_their_own_vocabulary(run):
     assert scale.run_of(trimmed) is scale.run_of(trimmed) is not run
     model = scale.build(trimmed)
     assert model.config.vocab_size == PIECES
-    assert 0 <= scale.score(trimmed, model) <= 1
+    assert 0 <= scale.score(trimmed, model).quality <= 1
 
 
 def test_a_search_varies_the_vocabulary_where_the_files_size_is_a_goal(files, teacher, tmp_path):  # noqa: F811  (the fixture)

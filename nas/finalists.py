@@ -1,0 +1,92 @@
+"""The best of a search are distilled for longer before one of them is chosen.
+
+A short distillation tells a wide student from a narrow one badly, and the highest of many scores is partly luck.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from tqdm.auto import tqdm
+
+from nas.front import Candidate, alike
+from nas.scoring import Score, Scorer
+from students.spec import StudentSpec
+
+_LONGER = "longer"
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A student that was distilled for longer.
+
+    Attributes:
+        candidate: what the search knew of it.
+        steps: of the longer distillation.
+        score: after it.
+    """
+
+    candidate: Candidate
+    steps: int
+    score: Score
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        before = {"quality_in_search": self.candidate.quality, "distance_in_search": self.candidate.distance}
+        return self.candidate.document() | before | {"steps": self.steps, **self.score._asdict()}
+
+
+def finalists(
+    study: optuna.Study,
+    found: Sequence[Candidate],
+    count: int,
+    noise: float,
+    steps: int,
+    scorer: Callable[[], Scorer],
+    parse: Callable[[str], StudentSpec],
+) -> list[Finalist]:
+    """Distil the best for longer; return them, the one that answers most like the teacher first.
+
+    What was done before is kept in the study and found again.
+
+    Args:
+        study: of the search.
+        found: its students within the limits, the best first.
+        count: of those that the evaluation rows hardly tell from the best, so many; fewer than two are not distilled.
+        noise: see `nas.front.alike`.
+        steps: of the longer distillation.
+        scorer: returns what distils them; called where one is needed.
+        parse: returns what a student's text stands for.
+    """
+    chosen = sorted(alike(found, noise), key=lambda candidate: candidate.distance)[:count]
+    if len(chosen) < 2:
+        return []
+    scores = {each.student: _kept(study, steps, each.student) for each in chosen}
+    missing = [student for student, score in scores.items() if score is None]
+    if missing:
+        distils = scorer()
+        for student in tqdm(missing, desc=f"the best for {steps} steps", unit="student", mininterval=1):
+            spec = parse(student)
+            model = distils.build(spec)
+            distils.start(spec, model)
+            found_now = distils.train(spec, model, lambda *_: True)
+            study.set_user_attr(_key(steps, student), found_now._asdict())
+            scores[student] = found_now
+    looked = [Finalist(each, steps, score) for each in chosen if (score := scores[each.student]) is not None]
+    return sorted(looked, key=lambda finalist: finalist.score.distance)
+
+
+def in_order(found: Sequence[Candidate], looked: Sequence[Finalist]) -> list[Candidate]:
+    """Return the students of a search, those that were looked at longer first."""
+    first = [finalist.candidate for finalist in looked]
+    return [*first, *(candidate for candidate in found if candidate not in first)]
+
+
+def _kept(study: optuna.Study, steps: int, student: str) -> Score | None:
+    kept = study.user_attrs.get(_key(steps, student))
+    return None if kept is None else Score(**kept)
+
+
+def _key(steps: int, student: str) -> str:
+    return f"{_LONGER}:{steps}:{student}"

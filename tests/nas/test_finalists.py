@@ -1,0 +1,92 @@
+import optuna
+import pytest
+
+from nas.finalists import finalists, in_order
+from nas.footprint import Footprint
+from nas.front import Candidate
+from nas.scoring import Score
+from students.spec import parse_student
+
+NOISE = 0.01
+
+
+def _student(layers):
+    return f"family=bert,layers={layers},hidden=96,heads=6,feed_forward=256"
+
+
+def _candidate(layers, quality, distance):
+    return Candidate(_student(layers), quality, distance, Footprint(1.0 * layers, 9.0), layers, on_front=True)
+
+
+FOUND = [_candidate(1, 0.80, 0.4), _candidate(2, 0.79, 0.3), _candidate(3, 0.781, 0.2), _candidate(4, 0.77, 0.1)]
+"""The last one is more than two standard errors below the best."""
+
+
+class Longer:
+    """Is the better the fewer layers a student has, after the longer distillation."""
+
+    def __init__(self):
+        self.trained = []
+
+    def build(self, spec):
+        return spec
+
+    def start(self, spec, model):
+        """A student of known quality needs no weights."""
+
+    def train(self, spec, model, watch):
+        self.trained.append(spec.layers)
+        return Score(0.9 - spec.layers / 100, spec.layers / 10)
+
+
+def _looked(study, scorer, count=4, steps=40, found=FOUND):
+    return finalists(study, found, count, NOISE, steps, lambda: scorer, parse_student)
+
+
+def test_those_that_the_rows_cannot_tell_from_the_best_are_distilled_for_longer_and_the_nearest_comes_first():
+    scorer = Longer()
+    looked = _looked(optuna.create_study(), scorer)
+    assert scorer.trained == [3, 2, 1], "the one below is not, the most promising first"
+    assert [each.candidate for each in looked] == FOUND[:3]
+    assert looked[0].score == Score(pytest.approx(0.89), pytest.approx(0.1))
+    document = looked[0].document()
+    assert (document["quality"], document["quality_in_search"]) == (pytest.approx(0.89), 0.80)
+    assert [c.trial for c in in_order(FOUND[::-1], looked)] == [1, 2, 3, 4]
+
+
+def test_of_many_the_nearest_after_the_search_are_distilled():
+    scorer = Longer()
+    assert [each.candidate for each in _looked(optuna.create_study(), scorer, count=2)] == [FOUND[1], FOUND[2]]
+    assert scorer.trained == [3, 2]
+
+
+def test_nobody_is_distilled_twice_and_other_steps_are_another_question():
+    study, scorer = optuna.create_study(), Longer()
+    first = _looked(study, scorer)
+    assert _looked(study, scorer) == first
+    assert len(scorer.trained) == 3
+    _looked(study, scorer, steps=80)
+    assert len(scorer.trained) == 6
+
+
+def test_an_interrupted_look_loses_one_student_at_most():
+    class Interrupted(Longer):
+        def train(self, spec, model, watch):
+            if len(self.trained) == 1:
+                raise KeyboardInterrupt
+            return super().train(spec, model, watch)
+
+    study, scorer = optuna.create_study(), Longer()
+    with pytest.raises(KeyboardInterrupt):
+        _looked(study, Interrupted())
+    looked = _looked(study, scorer)
+    assert scorer.trained == [2, 1]
+    assert looked == _looked(optuna.create_study(), Longer())
+
+
+@pytest.mark.parametrize(("count", "found"), [(1, FOUND), (4, FOUND[:1]), (4, [FOUND[0], FOUND[3]])])
+def test_one_alone_needs_no_longer_look(count, found):
+    scorer = Longer()
+    assert _looked(optuna.create_study(), scorer, count=count, found=found) == []
+    assert not scorer.trained
+    assert in_order(found, []) == found
