@@ -12,13 +12,14 @@ import onnx
 from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
-from students.exporting.encoder import can_write, write_classifier
+from students.exporting.direct import can_write, write
 from students.exporting.fallback import quantize_graph, trace_classifier
 from students.exporting.folding import folded, has_no_norm
 from students.exporting.graph import write_model
 from students.exporting.lengths import longest_text
 from students.exporting.precision import Int8
 from students.exporting.running import Encoding, run_onnx
+from students.exporting.tasks import task_of
 from students.quantization import FULL_RANGE, REDUCED_RANGE
 
 __all__ = ["Encoding", "Parity", "export_fp32", "export_int8", "parity", "run_onnx"]
@@ -76,7 +77,7 @@ def export_int8(
     """
     largest = FULL_RANGE if full_range else REDUCED_RANGE
     if can_write(model):
-        graph = write_classifier(model, partial(Int8, largest=largest))
+        graph = write(model, partial(Int8, largest=largest))
     else:
         graph = quantize_graph(_traced(model), largest)
     write_model(graph, path, _properties(model, metadata, "int8"))
@@ -104,7 +105,7 @@ def parity(reference: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -
 
 
 def _float32_graph(model: PreTrainedModel) -> onnx.ModelProto:
-    return write_classifier(model) if can_write(model) else _traced(model)
+    return write(model) if can_write(model) else _traced(model)
 
 
 def _traced(model: PreTrainedModel) -> onnx.ModelProto:
@@ -114,6 +115,8 @@ def _traced(model: PreTrainedModel) -> onnx.ModelProto:
 def _properties(model: PreTrainedModel, metadata: Mapping[str, object] | None, precision: str) -> dict[str, str]:
     labels = list((model.config.id2label or {}).values())
     values: dict[str, object] = {"precision": precision, "family": model.config.model_type, "labels": labels}
+    if (task := task_of(model)) is not None:
+        values["task"] = task.name
     values["vocabulary_size"] = model.config.vocab_size
     values["pad_token_id"] = model.config.pad_token_id or 0
     if (longest := longest_text(model)) is not None:

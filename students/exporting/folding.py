@@ -29,7 +29,7 @@ def folded(model: PreTrainedModel) -> PreTrainedModel:
     Where a scale is too near to 0 to be divided by, the model itself is returned.
 
     Args:
-        model: a sequence classifier with `normalization_type` "no_norm".
+        model: with a head for texts or tokens, and `normalization_type` "no_norm".
     """
     other: Any = copy.deepcopy(model)
     encoder = other.base_model
@@ -38,12 +38,19 @@ def folded(model: PreTrainedModel) -> PreTrainedModel:
         _fold_layer(layer, wide)
         if not wide.sound:
             return model
-    head = encoder.pooler.dense if encoder.pooler.do_activate else other.classifier
-    wide.read(head)
+    wide.read(_head(other))
     for name, module in list(other.named_modules()):
         if type(module).__name__ == "NoNorm":  # transformers does not export the class
             other.set_submodule(name, nn.Identity())
     return other  # type: ignore[no-any-return]  # a copy of the model
+
+
+def _head(model: Any) -> nn.Linear:  # noqa: ANN401  (a MobileBERT with any head)
+    """Return what reads the last hidden states."""
+    pooler = model.base_model.pooler
+    if pooler is not None and pooler.do_activate:
+        return pooler.dense  # type: ignore[no-any-return]  # it is one
+    return model.classifier if hasattr(model, "classifier") else model.qa_outputs  # type: ignore[no-any-return]
 
 
 def _fold_layer(layer: Any, wide: "_Stream") -> None:  # noqa: ANN401  (transformers' layer)

@@ -1,6 +1,7 @@
 """An ONNX graph under construction, with readable names, and how it becomes a file."""
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,16 +24,20 @@ class Graph:
 
     def __init__(self) -> None:
         self._nodes: list[onnx.NodeProto] = []
-        self._constants: dict[str, onnx.TensorProto] = {}
+        self._constants: list[onnx.TensorProto] = []
+        self._names: dict[tuple[str, tuple[int, ...], bytes], str] = {}
         self._bytes = 0
 
     def constant(self, name: str, values: np.ndarray) -> str:
-        """Add a constant; a name that is there already must hold the same values and is not stored twice."""
-        if name not in self._constants:
-            self._bytes += values.nbytes
+        """Add a constant; equal values are stored once, under the first name that they had."""
+        ordered = np.asarray(values, order="C")
+        key = (ordered.dtype.str, ordered.shape, hashlib.sha256(ordered.data).digest())
+        if key not in self._names:
+            self._bytes += ordered.nbytes
             refuse_too_large(self._bytes)
-            self._constants[name] = numpy_helper.from_array(np.asarray(values, order="C"), name)
-        return name
+            self._names[key] = name
+            self._constants.append(numpy_helper.from_array(ordered, name))
+        return self._names[key]
 
     def integer(self, name: str, value: int) -> str:
         """Add a constant int64 scalar."""
@@ -58,15 +63,15 @@ class Graph:
         self._nodes.append(helper.make_node(kind, list(inputs), list(outputs), outputs[0], domain=domain, **attributes))
         return outputs
 
-    def model(self, inputs: Iterable[str], output: str, classes: int) -> onnx.ModelProto:
-        """Return the model: int64 inputs [batch, sequence], one float32 output [batch, classes]."""
+    def model(self, inputs: Iterable[str], outputs: Mapping[str, Sequence[str | int]]) -> onnx.ModelProto:
+        """Return the model: int64 inputs [batch, sequence], float32 outputs with their axes."""
         axes = ["batch", "sequence"]
         graph = helper.make_graph(
             self._nodes,
             "pocketbert",
             [helper.make_tensor_value_info(name, TensorProto.INT64, axes) for name in inputs],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", classes])],
-            list(self._constants.values()),
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, list(axes)) for name, axes in outputs.items()],
+            self._constants,
         )
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)]
         return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)

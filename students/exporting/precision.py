@@ -1,5 +1,7 @@
 """How one graph is written in float32 and in int8: the four operations that differ between the two."""
 
+import itertools
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +15,7 @@ from students.quantization import REDUCED_RANGE, quantize
 
 FloatArray = npt.NDArray[np.float32]
 ThreeLinears = tuple[nn.Linear, nn.Linear, nn.Linear]
+ThreeInputs = tuple[str, str, str]
 PARTS = ("query", "key", "value")
 FLOAT = TensorProto.FLOAT
 
@@ -29,9 +32,12 @@ def array(tensor: torch.Tensor) -> FloatArray:
 
 def weight_and_bias(*linears: nn.Linear) -> tuple[FloatArray, FloatArray]:
     """Return the weight [in, out] and bias [out] of linear layers side by side (a missing bias is zero)."""
-    weight = np.concatenate([array(linear.weight).T for linear in linears], axis=1)
-    biases = [np.zeros(x.out_features, np.float32) if x.bias is None else array(x.bias) for x in linears]
-    return weight, np.concatenate(biases)
+    return np.concatenate([array(linear.weight).T for linear in linears], axis=1), biases(*linears)
+
+
+def biases(*linears: nn.Linear) -> FloatArray:
+    """Return the biases of linear layers side by side; a missing one is zero."""
+    return np.concatenate([np.zeros(x.out_features, np.float32) if x.bias is None else array(x.bias) for x in linears])
 
 
 def activation(graph: Graph, kind: str, x: str, name: str) -> str:
@@ -59,8 +65,11 @@ class Precision(Protocol):
         """Apply a linear layer with its bias."""
         ...
 
-    def attention(self, linears: ThreeLinears, heads: int, x: str, mask: str, name: str) -> str:
-        """Project to query, key and value and attend; `mask` is int32 [batch, sequence], 0 for padding."""
+    def attention(self, linears: ThreeLinears, heads: int, inputs: ThreeInputs, mask: str, name: str) -> str:
+        """Project to query, key and value, each from its input, and attend.
+
+        `mask` is int32 [batch, sequence], 0 for padding.
+        """
         ...
 
     def dense_activation(self, linear: nn.Linear, kind: str, x: str, name: str) -> str:
@@ -84,13 +93,13 @@ class Float32:
         product = self._product(weight, x, name)
         return self.graph.op("Add", [product, self.graph.constant(f"{name}.bias", bias)], name)
 
-    def attention(self, linears: ThreeLinears, heads: int, x: str, mask: str, name: str) -> str:
+    def attention(self, linears: ThreeLinears, heads: int, inputs: ThreeInputs, mask: str, name: str) -> str:
         """See Precision."""
         parts = [
             self._product(weight_and_bias(linear)[0], x, f"{name}.{part}")
-            for part, linear in zip(PARTS, linears, strict=True)
+            for part, linear, x in zip(PARTS, linears, inputs, strict=True)
         ]
-        bias = self.graph.constant(f"{name}.bias", weight_and_bias(*linears)[1])
+        bias = self.graph.constant(f"{name}.bias", biases(*linears))
         return self.graph.op("MultiHeadAttention", [*parts, bias, mask], name, CONTRIB, num_heads=heads)
 
     def dense_activation(self, linear: nn.Linear, kind: str, x: str, name: str) -> str:
@@ -131,13 +140,21 @@ class Int8:
         """See Precision."""
         return self._product((linear,), x, name)
 
-    def attention(self, linears: ThreeLinears, heads: int, x: str, mask: str, name: str) -> str:
+    def attention(self, linears: ThreeLinears, heads: int, inputs: ThreeInputs, mask: str, name: str) -> str:
         """See Precision."""
-        merged = self._product(linears, x, f"{name}.query_key_value")
-        sizes = self.graph.integers(f"{name}.sizes", *(linear.out_features for linear in linears))
-        names = tuple(f"{name}.{part}" for part in PARTS)
-        parts = self.graph.split_op("Split", [merged, sizes], names, axis=-1)
+        parts: list[str] = []
+        for x, group in itertools.groupby(zip(PARTS, linears, inputs, strict=True), key=lambda each: each[2]):
+            parts += self._projected([(part, linear) for part, linear, _ in group], x, name)
         return self.graph.op("MultiHeadAttention", [*parts, "", mask], name, CONTRIB, num_heads=heads)
+
+    def _projected(self, named: Sequence[tuple[str, nn.Linear]], x: str, name: str) -> Sequence[str]:
+        """Write projections of one input as one product, and split it."""
+        names, linears = tuple(f"{name}.{part}" for part, _ in named), tuple(linear for _, linear in named)
+        if len(named) == 1:
+            return [self._product(linears, x, names[0])]
+        merged = self._product(linears, x, f"{name}.{'_'.join(part for part, _ in named)}")
+        sizes = self.graph.integers(f"{name}.sizes", *(linear.out_features for linear in linears))
+        return self.graph.split_op("Split", [merged, sizes], names, axis=-1)
 
     def dense_activation(self, linear: nn.Linear, kind: str, x: str, name: str) -> str:
         """See Precision."""

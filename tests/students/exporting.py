@@ -34,10 +34,10 @@ def family_config(family: str) -> PreTrainedConfig:
     return configs[family](**SHARED, **extra.get(family, {}))
 
 
-def random_model(config: PreTrainedConfig) -> PreTrainedModel:
+def random_model(config: PreTrainedConfig, head: type = AutoModelForSequenceClassification) -> PreTrainedModel:
     """A model whose biases and norms are random too, so that a wrong one shows."""
     torch.manual_seed(0)
-    model = AutoModelForSequenceClassification.from_config(config).eval()
+    model = head.from_config(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
