@@ -13,8 +13,7 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
 from students.exporting.direct import can_write, write
-from students.exporting.fallback import quantize_graph, trace_classifier
-from students.exporting.folding import folded, has_no_norm
+from students.exporting.fallback import quantize_graph, trace
 from students.exporting.graph import write_model
 from students.exporting.lengths import longest_text
 from students.exporting.precision import Int8
@@ -79,7 +78,7 @@ def export_int8(
     if can_write(model):
         graph = write(model, partial(Int8, largest=largest))
     else:
-        graph = quantize_graph(_traced(model), largest)
+        graph = quantize_graph(trace(model), largest)
     write_model(graph, path, _properties(model, metadata, "int8"))
 
 
@@ -105,11 +104,7 @@ def parity(reference: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -
 
 
 def _float32_graph(model: PreTrainedModel) -> onnx.ModelProto:
-    return write(model) if can_write(model) else _traced(model)
-
-
-def _traced(model: PreTrainedModel) -> onnx.ModelProto:
-    return trace_classifier(folded(model) if has_no_norm(model) else model)
+    return write(model) if can_write(model) else trace(model)
 
 
 def _properties(model: PreTrainedModel, metadata: Mapping[str, object] | None, precision: str) -> dict[str, str]:

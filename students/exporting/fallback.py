@@ -12,26 +12,35 @@ import numpy as np
 import onnx
 import torch
 from onnx import numpy_helper
+from torch import nn
 from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
 from students.exporting.graph import CONTRIB, refuse_too_large
+from students.exporting.heads import SMALLEST
 from students.exporting.lengths import longest_text
+from students.exporting.tasks import task_of
 from students.quantization import REDUCED_RANGE, quantize
 
 OPSET = 20
 
 
-def trace_classifier(model: PreTrainedModel) -> onnx.ModelProto:
+def trace(model: PreTrainedModel) -> onnx.ModelProto:
     """Return the model as torch's exporter writes it, with dynamic batch and sequence.
 
     Args:
-        model: any ForSequenceClassification that torch.export can trace; its training mode is restored
-            afterwards.
+        model: any of a class that `students.exporting.tasks` knows and torch.export can trace; its training mode is
+            restored afterwards.
 
     Raises:
-        UserError: the model cannot be traced, or does not fit into one file.
+        UserError: the model cannot be traced, has no head that is exported, or does not fit into one file.
     """
+    task = task_of(model)
+    if task is None:
+        raise UserError(
+            f"{type(model).__name__} cannot be exported: it needs a head for classes or values, of texts or of tokens, "
+            "or for question answering, or none at all, for embeddings"
+        )
     refuse_too_large(sum(x.numel() * x.element_size() for x in model.parameters()))
     inputs = _example(model)
     batch, sequence = torch.export.Dim("batch"), torch.export.Dim("sequence", max=longest_text(model))
@@ -40,14 +49,14 @@ def trace_classifier(model: PreTrainedModel) -> onnx.ModelProto:
     try:
         with _silence():
             program = torch.onnx.export(
-                model,
+                _Embedding(model) if task.name == "embedding" else model,
                 (),
                 kwargs=inputs,
                 dynamo=True,
                 external_data=False,
                 dynamic_shapes={name: {0: batch, 1: sequence} for name in inputs},
                 input_names=list(inputs),
-                output_names=["logits"],
+                output_names=list(task.outputs),
                 opset_version=OPSET,
                 verbose=False,
             )
@@ -61,6 +70,24 @@ def trace_classifier(model: PreTrainedModel) -> onnx.ModelProto:
     del traced.graph.value_info[:]
     _merge_equal_constants(traced.graph)
     return traced
+
+
+class _Embedding(nn.Module):
+    """The mean of the last hidden states over the tokens that are not padding."""
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        super().__init__()
+        self.model = model
+        self.eval()  # or the exporter would leave the model in training mode
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """Return [batch, width]."""
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        states: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state
+        mask = attention_mask.to(states.dtype)[..., None]
+        return (states * mask).sum(1) / mask.sum(1).clamp(min=SMALLEST)
 
 
 def quantize_graph(model: onnx.ModelProto, largest: int = REDUCED_RANGE) -> onnx.ModelProto:

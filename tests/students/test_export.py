@@ -1,5 +1,4 @@
 import json
-import logging
 import os
 from pathlib import Path
 
@@ -70,12 +69,6 @@ def test_roberta_counts_positions_from_the_ids(tmp_path: Path) -> None:
         expected = model(torch.from_numpy(ids), torch.from_numpy(mask)).logits.numpy()
     actual = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
     np.testing.assert_allclose(actual, expected, atol=1e-5)
-
-
-@pytest.fixture
-def no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep torch's structured trace of an export, tens of thousands of records, out of pytest's log capture."""
-    monkeypatch.setattr(logging.getLogger("torch.__trace"), "handlers", [])
 
 
 @pytest.mark.usefixtures("no_trace")
