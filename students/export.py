@@ -75,10 +75,7 @@ def export_int8(
             student (LOG.md); with 7 bits a file answers alike on all of them, so that is the default.
     """
     largest = FULL_RANGE if full_range else REDUCED_RANGE
-    if can_write(model):
-        graph = write(model, partial(Int8, largest=largest))
-    else:
-        graph = quantize_graph(trace(model), largest)
+    graph = write(model, partial(Int8, largest=largest)) if can_write(model) else quantize_graph(trace(model), largest)
     write_model(graph, path, _properties(model, metadata, "int8"))
 
 
