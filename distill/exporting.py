@@ -13,7 +13,9 @@ from distill.evaluation import Difference, difference
 from distill.preparation import Logits, Run
 from distill.reading import Reading
 from pocketbert.devices import move
-from students.export import Parity, export_fp32, export_int8, parity, run_onnx
+from students.exporting.files import export_fp32, export_int8
+from students.exporting.parity import Parity, parity
+from students.exporting.running import run_onnx
 
 
 @dataclass(frozen=True)

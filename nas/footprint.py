@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 
 from benchmarks.latency import measure
 from benchmarks.memory import peak_memory
-from students.export import export_int8
+from students.exporting.files import export_int8
 
 MEGABYTE = 1e6
 BUSY = 1.25

@@ -82,7 +82,7 @@ def _export(folder: Path, teacher: str, space: Sequence[str], counts: tuple[int,
 
     from nas.spaces import parse_space  # noqa: PLC0415  (seconds)
     from students.building import build_student, proportions  # noqa: PLC0415  (seconds)
-    from students.export import export_int8  # noqa: PLC0415  (seconds)
+    from students.exporting.files import export_int8  # noqa: PLC0415  (seconds)
     from teachers.loading import load_teacher  # noqa: PLC0415  (seconds)
 
     transformers_logging.set_verbosity_error()

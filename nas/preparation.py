@@ -21,7 +21,7 @@ from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import read_json, write_json
 from students.architecture import VOCABULARY
 from students.building import build_student, family_of, proportions
-from students.export import export_int8
+from students.exporting.files import export_int8
 from students.spec import StudentSpec, parse_student
 from students.vocabulary import check_size, smallest_vocabulary
 

@@ -1,117 +1,80 @@
-"""Export a classifier to ONNX in float32 and int8, and compare what the files say with PyTorch."""
+"""`python -m students.export DIR`: a model's folder to ship, proven against PyTorch."""
 
-import json
-from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import Annotated
 
-import numpy as np
-import numpy.typing as npt
-import onnx
-from transformers import PreTrainedModel
+import typer
+from rich.console import Console
+from rich.table import Table
 
-from pocketbert.errors import UserError
-from students.exporting.direct import can_write, write
-from students.exporting.fallback import quantize_graph, trace
-from students.exporting.graph import write_model
-from students.exporting.lengths import longest_text
-from students.exporting.precision import Int8
-from students.exporting.running import Encoding, run_onnx
-from students.exporting.tasks import task_of
-from students.quantization import FULL_RANGE, REDUCED_RANGE
+from pocketbert import command
+from pocketbert.errors import UserError, unknown
 
-__all__ = ["Encoding", "Parity", "export_fp32", "export_int8", "parity", "run_onnx"]
+TASKS = ("classification", "token-classification", "question-answering", "embedding")
+PRECISIONS = ("fp32", "int8")
+WIDTH = 160
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
-class Parity(TypedDict):
-    """How far two sets of logits are apart."""
-
-    max_logit_difference: float
-    mean_logit_difference: float
-    agreement: float | None
-
-
-def export_fp32(model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None) -> None:
-    """Write a model as one float32 ONNX file with dynamic batch and sequence.
-
-    Bert, roberta, electra and distilbert are written from their weights with the fused attention and
-    activation of onnxruntime (`com.microsoft`, version 1; opset 18); every other family goes through torch's
-    exporter (opset 20).
-
-    Args:
-        model: a …ForSequenceClassification; it is not changed.
-        path: the file to write, atomically. Inputs are int64 `input_ids`, `attention_mask` and, where the
-            model knows more than one type, `token_type_ids` [batch, sequence]; the output is `logits`
-            [batch, classes].
-        metadata: kept in the file: text as it is, anything else as JSON. `precision`, `family`, `labels` (a
-            list in id order), `vocabulary_size`, `pad_token_id` and `max_length` are always there.
-
-    Raises:
-        UserError: the model cannot be traced, or would need more than one file can hold (2 GiB).
-    """
-    write_model(_float32_graph(model), path, _properties(model, metadata, "float32"))
-
-
-def export_int8(
-    model: PreTrainedModel,
-    path: Path,
-    metadata: Mapping[str, object] | None = None,
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="A Hugging Face folder with safetensors, or a run's folder.")],
     *,
-    full_range: bool = False,
+    out: Annotated[Path | None, typer.Option(help="Where to write; default: onnx/ inside the folder.")] = None,
+    precision: Annotated[list[str] | None, typer.Option(help="fp32 or int8; several times. Default: both.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help=f"{', '.join(TASKS)}. Default: as the folder's configuration says.")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="A text a line, for the golden sentences. Default: some English ones.")
+    ] = None,
+    min_agreement: Annotated[
+        float, typer.Option(help="Least share of the texts' answers that must be PyTorch's.")
+    ] = 0.9,
 ) -> None:
-    """Write a model as one int8 ONNX file; see `export_fp32` for the arguments and errors.
+    """Write ONNX files with tokenizer, labels, golden sentences and a README; needs PyTorch only here."""
+    chosen = list(dict.fromkeys(precision or PRECISIONS))
+    for each in chosen:
+        if each not in PRECISIONS:
+            raise unknown("precision", each, PRECISIONS)
+    if task is not None and task not in TASKS:
+        raise unknown("task", task, TASKS)
+    if not 0 <= min_agreement <= 1:
+        raise UserError(f"--min-agreement {min_agreement}: it must be from 0 to 1.")
+    lines = None if texts is None else _lines(texts)
+    from pocketbert.weights import check_model_folder  # noqa: PLC0415  (seconds, which --help should not take)
+    from students.exporting.deployment import deploy  # noqa: PLC0415  (the same)
+    from students.exporting.golden import TEXTS  # noqa: PLC0415  (the same)
+    from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
 
-    Weights are symmetric int8 of 7 bits with a scale per output channel, the word embeddings of 8 bits with a
-    scale per row; activations are quantised as they run, with one scale a tensor. Position and type embeddings,
-    norms and the head stay float32.
-
-    Args:
-        model: see `export_fp32`.
-        path: see `export_fp32`.
-        metadata: see `export_fp32`.
-        full_range: quantise the weights of products to 8 bits (127 instead of 63 steps each way). Processors
-            with AVX2 and no VNNI saturate such products at 16 bits, which nearly doubled the mean logit error of a
-            student (LOG.md); with 7 bits a file answers alike on all of them, so that is the default.
-    """
-    largest = FULL_RANGE if full_range else REDUCED_RANGE
-    graph = write(model, partial(Int8, largest=largest)) if can_write(model) else quantize_graph(trace(model), largest)
-    write_model(graph, path, _properties(model, metadata, "int8"))
-
-
-def parity(reference: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> Parity:
-    """Compare two sets of logits [texts, classes] for the same texts.
-
-    Returns:
-        The largest and the mean absolute difference, and the share of texts with the same class (None for
-        one column: a regression has no classes).
-
-    Raises:
-        UserError: the shapes differ, or there is no text.
-    """
-    if reference.shape != other.shape or reference.ndim != 2 or not reference.size:
-        raise UserError(f"logits of shapes {reference.shape} and {other.shape} cannot be compared")
-    difference = np.abs(reference.astype(np.float64) - other)
-    same = reference.argmax(axis=1) == other.argmax(axis=1)
-    return Parity(
-        max_logit_difference=float(difference.max()),
-        mean_logit_difference=float(difference.mean()),
-        agreement=float(same.mean()) if reference.shape[1] > 1 else None,
+    place = find_folder(folder)
+    check_model_folder(place)
+    model, tokenizer = load(place, task)
+    target = out or place / "onnx"
+    files = deploy(
+        model, tokenizer, target, lines or TEXTS, chosen, least_agreement=min_agreement, name=folder.resolve().name
     )
+    table = Table(title=f"{target}: {files[0].checked.texts} sentences beside PyTorch")
+    for column in ("file", "MB", "largest difference", "agreement"):
+        table.add_column(column, justify="left" if column == "file" else "right")
+    for file in files:
+        same = file.checked.agreement
+        difference = f"{file.checked.largest_difference:.2g}"
+        table.add_row(file.name, f"{file.megabytes:.1f}", difference, "" if same is None else f"{same:.3f}")
+    console = Console()
+    (console if console.is_terminal else Console(width=WIDTH)).print(table)
 
 
-def _float32_graph(model: PreTrainedModel) -> onnx.ModelProto:
-    return write(model) if can_write(model) else trace(model)
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--texts {path} can't be read as UTF-8 text ({error}).") from None
+    if not lines:
+        raise UserError(f"--texts {path} has no text: give a text a line.")
+    return lines
 
 
-def _properties(model: PreTrainedModel, metadata: Mapping[str, object] | None, precision: str) -> dict[str, str]:
-    labels = list((model.config.id2label or {}).values())
-    values: dict[str, object] = {"precision": precision, "family": model.config.model_type, "labels": labels}
-    if (task := task_of(model)) is not None:
-        values["task"] = task.name
-    values["vocabulary_size"] = model.config.vocab_size
-    values["pad_token_id"] = model.config.pad_token_id or 0
-    if (longest := longest_text(model)) is not None:
-        values["max_length"] = longest
-    values.update(metadata or {})
-    return {key: x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for key, x in values.items()}
+if __name__ == "__main__":
+    command.run(app, "python -m students.export")

@@ -8,25 +8,22 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from transformers import (
-    AutoConfig,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.utils import logging as transformers_logging
 
-import pocketbert.ib_bert  # noqa: F401  (teaches transformers the family)
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
+from pocketbert.folders import load_config, load_tokenizer
 from teachers.sources import locate
 
 Kind = Literal["classification", "regression", "masked-lm"]
 HEADS = {"classifier", "pooler", "pre_classifier", "score", "cls", "lm_head", "vocab_transform", "vocab_layer_norm"}
 HEADS |= {"vocab_projector", "generator_predictions", "generator_lm_head", "lm_predictions", "predictions"}
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "spm.model", "sentencepiece.bpe.model")
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def load_teacher(name: str, kind: Kind, labels: Sequence[str], *, finetune: bool
         UserError: it can't be found or read, has no fast tokenizer, or does not fit though it must.
     """
     folder = locate(name)
-    config = _config(folder)
+    config = load_config(folder)
     order, reason = head_order(config, kind, labels)
     if finetune:
         order, reason = None, "--finetune asks for it"
@@ -88,35 +85,6 @@ def load_teacher(name: str, kind: Kind, labels: Sequence[str], *, finetune: bool
         reason=reason,
         fingerprint=fingerprint([*_checksums(folder), tokenizer.backend_tokenizer.to_str()]),
     )
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load a fast tokenizer from a folder; what its file says of cutting and padding is left out.
-
-    Raises:
-        UserError: the folder has none, or it has no padding token.
-    """
-    if not any((folder / name).is_file() for name in TOKENIZER_FILES):
-        raise UserError(f"{folder} has no tokenizer (none of {', '.join(TOKENIZER_FILES)}).")
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder} has no tokenizer that can be loaded ({reason}).") from None
-    if not tokenizer.is_fast or tokenizer.pad_token_id is None:
-        raise UserError(f"{folder}: its tokenizer has no fast form or no padding token; tokenizer.json is needed.")
-    tokenizer.backend_tokenizer.no_truncation()
-    tokenizer.backend_tokenizer.no_padding()
-    return tokenizer
-
-
-def _config(folder: Path) -> PreTrainedConfig:
-    try:
-        config: PreTrainedConfig = AutoConfig.from_pretrained(folder)
-        return config
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{folder / 'config.json'} can't be read as a model's configuration ({reason}).") from None
 
 
 def _load_model(

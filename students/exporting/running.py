@@ -73,6 +73,28 @@ def run_onnx(
     return result
 
 
+def run_each(
+    path: Path, encodings: Sequence[Encoding], threads: int | None = None
+) -> list[dict[str, npt.NDArray[np.float32]]]:
+    """Return all outputs of a file for each text alone, by name and without the batch axis.
+
+    Args:
+        path: the .onnx file, of any task.
+        encodings: see `run_onnx`.
+        threads: see `open_session`.
+
+    Raises:
+        UserError: see `run_onnx`; an output has no batch axis.
+    """
+    if not encodings:
+        raise UserError("no text to run the model on: the list of encodings is empty")
+    session = open_session(path, threads)
+    check_length(session, path.name, max(len(encoding["input_ids"]) for encoding in encodings))
+    names = [x.name for x in session.get_outputs()]
+    feeds = [{x.name: padded([encoding], x.name) for x in session.get_inputs()} for encoding in encodings]
+    return [{name: values[0] for name, values in zip(names, session.run(None, feed), strict=True)} for feed in feeds]
+
+
 def check_length(session: onnxruntime.InferenceSession, name: str, length: int) -> None:
     """Raise UserError if a text of `length` tokens is longer than the file says it can read."""
     longest = session.get_modelmeta().custom_metadata_map.get("max_length")

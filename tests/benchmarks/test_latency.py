@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from benchmarks import latency
 from benchmarks.latency import LatencyRow, app, environment, measure
 from pocketbert.errors import UserError
-from students.export import export_fp32, export_int8
+from students.exporting.files import export_fp32, export_int8
 from tests.students.exporting import family_config, random_model
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from benchmarks.memory import peak_memory
 from pocketbert.errors import UserError
-from students.export import export_fp32
+from students.exporting.files import export_fp32
 from tests.students.exporting import family_config, random_model
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from benchmarks.latency import _Cell
 from nas.footprint import Reference, Setting, measured_footprint
-from students.export import export_int8
+from students.exporting.files import export_int8
 from tests.conftest import tiny_bert
 
 SETTING = Setting(length=8, rounds=2)

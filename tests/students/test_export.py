@@ -12,10 +12,12 @@ from transformers import BertConfig, BertForSequenceClassification
 from pocketbert import __version__
 from pocketbert.errors import UserError
 from students.anatomy import anatomy
-from students.export import export_fp32, export_int8, parity, run_onnx
 from students.exporting import graph
 from students.exporting.fallback import quantize_graph
+from students.exporting.files import export_fp32, export_int8
+from students.exporting.parity import parity
 from students.exporting.parts import WRITTEN
+from students.exporting.running import run_onnx
 from tests.students.exporting import SHARED, family_config, random_model, texts, torch_logits
 
 FALLBACKS = ("deberta-v2",)

@@ -18,8 +18,8 @@ from transformers import (
 
 from pocketbert.errors import UserError
 from pocketbert.ib_bert import IBBertConfig
-from students.export import export_fp32, export_int8
 from students.exporting.direct import can_write
+from students.exporting.files import export_fp32, export_int8
 from students.exporting.parts import WRITTEN
 from students.exporting.tasks import task_of
 from tests.students.exporting import family_config, random_model, texts

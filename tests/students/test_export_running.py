@@ -7,8 +7,9 @@ import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from pocketbert.errors import UserError
-from students.export import export_fp32, export_int8, run_onnx
 from students.exporting import running
+from students.exporting.files import export_fp32, export_int8
+from students.exporting.running import run_onnx
 from tests.students.exporting import family_config, random_model, texts, torch_logits
 
 

@@ -3,8 +3,9 @@ import torch
 from transformers import BertConfig, BertForSequenceClassification
 
 from students.building import build_student
-from students.export import export_fp32, run_onnx
+from students.exporting.files import export_fp32
 from students.exporting.folding import folded, has_no_norm
+from students.exporting.running import run_onnx
 from students.spec import parse_student
 
 SIZES = "layers=3,hidden=32,embedding=12,bottleneck=16,heads=4,feed_forward=24,family=mobilebert"

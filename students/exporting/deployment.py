@@ -1,0 +1,160 @@
+"""A folder to ship: the model's files, its tokenizer, labels, golden sentences, and the lines that load it."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from pocketbert import __version__
+from pocketbert.errors import UserError
+from pocketbert.files import write_json, write_text
+from students.exporting.answers import torch_answers
+from students.exporting.blocks import input_names
+from students.exporting.files import export_fp32, export_int8
+from students.exporting.golden import GOLDEN, Checked, Golden, check
+from students.exporting.lengths import longest_text
+from students.exporting.proof import LIMIT, worst_difference
+from students.exporting.running import Encoding
+from students.exporting.tasks import Task, task_of
+
+PRECISIONS: dict[str, Callable[..., None]] = {"fp32": export_fp32, "int8": export_int8}
+SHOWN = 60
+"""Characters of the example."""
+
+WHAT = {
+    "classification": "Classifies a text.",
+    "token-classification": "Labels every token of a text.",
+    "question-answering": "Says how likely each token is the first and the last of the answer to a question.",
+    "embedding": "Turns a text into a vector, the mean of its tokens' last hidden states.",
+}
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One file of the folder.
+
+    Attributes:
+        name: of the file.
+        megabytes: its size, in 10^6 bytes.
+        checked: its answers to the golden sentences beside PyTorch's.
+    """
+
+    name: str
+    megabytes: float
+    checked: Checked
+
+
+def deploy(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    texts: Sequence[str],
+    precisions: Sequence[str],
+    *,
+    least_agreement: float,
+    metadata: Mapping[str, object] | None = None,
+    name: str = "",
+) -> list[Deployed]:
+    """Write the folder; files that are there already are replaced.
+
+    Args:
+        model: of a class that `students.exporting.tasks` knows.
+        tokenizer: its fast tokenizer.
+        out: the folder.
+        texts: of the golden sentences; those that are too long are cut as the model needs it.
+        precisions: of `PRECISIONS`, in the order of the table; the last one is in the example.
+        least_agreement: a file that agrees with PyTorch on fewer of the texts is removed again.
+        metadata: kept in the files.
+        name: of the model, for the folder's README.
+
+    Raises:
+        UserError: the model can't be exported, a float32 file differs from PyTorch, or all files were removed.
+    """
+    task = task_of(model)
+    if task is None:
+        raise UserError(f"{type(model).__name__} has no head that is exported")
+    encodings = encode(model, tokenizer, texts)
+    golden = Golden(task.name, _labels(model, task), list(texts), encodings, expected(model, task, encodings))
+    golden.write(out / GOLDEN)
+    files = [_written(model, task, out, precision, golden, metadata) for precision in precisions]
+    kept = [file for file in files if _agrees(file.checked, least_agreement)]
+    for file in files:
+        if file not in kept:
+            (out / file.name).unlink()
+    if kept:
+        tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
+        write_json(out / "labels.json", golden.labels)
+        write_text(out / "README.md", _readme(model, task, golden, kept, name or out.name))
+    refused = [f"{file.name} ({file.checked.agreement:.3f})" for file in files if file not in kept]
+    if refused:
+        raise UserError(
+            f"refused and removed: {', '.join(refused)}: it agrees with PyTorch on less than {least_agreement:g} of "
+            f"{len(texts)} texts. Quantise-aware training or another --precision helps; --min-agreement is the limit."
+        )
+    return kept
+
+
+def encode(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> list[dict[str, list[int]]]:
+    """Return texts as ids, each as long as the model reads at most."""
+    longest = longest_text(model)
+    rows = tokenizer(list(texts), truncation=longest is not None, max_length=longest)
+    names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in rows]
+    return [{name: list(rows[name][number]) for name in names} for number in range(len(texts))]
+
+
+def expected(model: PreTrainedModel, task: Task, encodings: Sequence[Encoding]) -> list[dict[str, Any]]:
+    """Return what PyTorch says of each text alone, as lists by output name."""
+    feeds = [{name: np.array([values]) for name, values in encoding.items()} for encoding in encodings]
+    answers = [torch_answers(model, task, feed) for feed in feeds]
+    return [{name: values[0].tolist() for name, values in each.items()} for each in answers]
+
+
+def _written(
+    model: PreTrainedModel, task: Task, out: Path, precision: str, golden: Golden, metadata: Mapping[str, object] | None
+) -> Deployed:
+    path = out / f"model-{precision}.onnx"
+    PRECISIONS[precision](model, path, metadata)
+    if precision == "fp32" and (worst := worst_difference(model, task, path)) > LIMIT:
+        path.unlink()
+        raise UserError(f"{path.name} differs from PyTorch by {worst:.2g} of its largest answer, and was removed.")
+    return Deployed(path.name, path.stat().st_size / 1e6, check(golden, path))
+
+
+def _agrees(checked: Checked, least: float) -> bool:
+    return checked.agreement is None or checked.agreement >= least
+
+
+def _labels(model: PreTrainedModel, task: Task) -> list[str]:
+    if "classification" not in task.name or model.config.num_labels == 1:
+        return []
+    return [str(label) for label in (model.config.id2label or {}).values()]
+
+
+def _readme(model: PreTrainedModel, task: Task, golden: Golden, files: Sequence[Deployed], name: str) -> str:
+    sources = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+    fields = ", ".join(f'"{each}": [text.{sources[each]}]' for each in input_names(model))
+    short = [text for text in golden.texts if len(text) <= SHOWN] or [golden.texts[0][:SHOWN]]
+    environment = Environment(
+        loader=PackageLoader("students"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True, autoescape=False,  # noqa: S701  (Markdown, no HTML)
+    )  # fmt: skip
+    return environment.get_template("README.md.j2").render(
+        name=name,
+        what=WHAT[task.name] if golden.labels or task.name != "classification" else "Gives a text a value.",
+        labels=golden.labels,
+        longest=longest_text(model) or "any number of",
+        version=__version__,
+        files=files,
+        agreement="least cosine" if task.name == "embedding" else "same answers",
+        example=json.dumps(max(short, key=len), ensure_ascii=False),
+        python_inputs=f"{{{fields}}}",
+        outputs=list(task.outputs),
+        types="token_type_ids" in input_names(model),
+    )

@@ -1,0 +1,80 @@
+"""Writes a model as one ONNX file, in float32 or int8."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import onnx
+from transformers import PreTrainedModel
+
+from students.exporting.direct import can_write, write
+from students.exporting.fallback import quantize_graph, trace
+from students.exporting.graph import write_model
+from students.exporting.lengths import longest_text
+from students.exporting.precision import Int8
+from students.exporting.tasks import task_of
+from students.quantization import FULL_RANGE, REDUCED_RANGE
+
+
+def export_fp32(model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None) -> None:
+    """Write a model as one float32 ONNX file with dynamic batch and sequence.
+
+    Bert, roberta, electra, distilbert, albert, mobilebert and ib_bert are written from their weights with the fused
+    attention and activation of onnxruntime (`com.microsoft`, version 1; opset 18); every other family goes through
+    torch's exporter (opset 20).
+
+    Args:
+        model: of a class that `students.exporting.tasks` knows; it is not changed.
+        path: the file to write, atomically. Inputs are int64 `input_ids`, `attention_mask` and, where the
+            model knows more than one type, `token_type_ids` [batch, sequence]; the outputs are those of the task.
+        metadata: kept in the file: text as it is, anything else as JSON. `precision`, `family`, `labels` (a
+            list in id order), `vocabulary_size`, `pad_token_id` and `max_length` are always there.
+
+    Raises:
+        UserError: the model cannot be traced, or would need more than one file can hold (2 GiB).
+    """
+    write_model(_float32_graph(model), path, _properties(model, metadata, "float32"))
+
+
+def export_int8(
+    model: PreTrainedModel,
+    path: Path,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    full_range: bool = False,
+) -> None:
+    """Write a model as one int8 ONNX file; see `export_fp32` for the arguments and errors.
+
+    Weights are symmetric int8 of 7 bits with a scale per output channel, the word embeddings of 8 bits with a
+    scale per row; activations are quantised as they run, with one scale a tensor. Position and type embeddings,
+    norms and the head stay float32.
+
+    Args:
+        model: see `export_fp32`.
+        path: see `export_fp32`.
+        metadata: see `export_fp32`.
+        full_range: quantise the weights of products to 8 bits (127 instead of 63 steps each way). Processors
+            with AVX2 and no VNNI saturate such products at 16 bits, which nearly doubled the mean logit error of a
+            student (LOG.md); with 7 bits a file answers alike on all of them, so that is the default.
+    """
+    largest = FULL_RANGE if full_range else REDUCED_RANGE
+    graph = write(model, partial(Int8, largest=largest)) if can_write(model) else quantize_graph(trace(model), largest)
+    write_model(graph, path, _properties(model, metadata, "int8"))
+
+
+def _float32_graph(model: PreTrainedModel) -> onnx.ModelProto:
+    return write(model) if can_write(model) else trace(model)
+
+
+def _properties(model: PreTrainedModel, metadata: Mapping[str, object] | None, precision: str) -> dict[str, str]:
+    labels = list((model.config.id2label or {}).values())
+    values: dict[str, object] = {"precision": precision, "family": model.config.model_type, "labels": labels}
+    if (task := task_of(model)) is not None:
+        values["task"] = task.name
+    values["vocabulary_size"] = model.config.vocab_size
+    values["pad_token_id"] = model.config.pad_token_id or 0
+    if (longest := longest_text(model)) is not None:
+        values["max_length"] = longest
+    values.update(metadata or {})
+    return {key: x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for key, x in values.items()}

@@ -1,0 +1,78 @@
+"""Loads a folder's model with the head that it was saved with."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import (
+    AutoModel,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging as transformers_logging
+
+from pocketbert.errors import UserError
+from pocketbert.folders import load_config, load_tokenizer
+from pocketbert.weights import check_model_folder
+
+CLASSES: dict[str, Any] = {
+    "classification": AutoModelForSequenceClassification,
+    "token-classification": AutoModelForTokenClassification,
+    "question-answering": AutoModelForQuestionAnswering,
+    "embedding": AutoModel,
+}
+_SUFFIXES = {
+    "ForSequenceClassification": "classification",
+    "ForTokenClassification": "token-classification",
+    "ForQuestionAnswering": "question-answering",
+    "Model": "embedding",
+}
+_POOLER = ("pooler.",)
+"""Weights that embeddings do without."""
+
+
+def find_folder(place: Path) -> Path:
+    """Return the folder of a model: the place itself, or the student in a run's folder."""
+    return place / "student" if not (place / "config.json").exists() and (place / "student").is_dir() else place
+
+
+def load(folder: Path, task: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Load a model and its tokenizer.
+
+    Args:
+        folder: with config.json, safetensors and a tokenizer.
+        task: see `students.exporting.tasks`; None: as the configuration names the saved class.
+
+    Raises:
+        UserError: a file is missing or can't be read, the class is none that is exported, or weights are missing.
+    """
+    check_model_folder(folder)
+    saved = (load_config(folder).architectures or ["none"])[0]
+    task = task or next((name for suffix, name in _SUFFIXES.items() if saved.endswith(suffix)), None)
+    if task is None:
+        raise UserError(
+            f"{folder} was saved as {saved}, whose head is not exported: --task embedding exports its encoder alone."
+        )
+    tokenizer = load_tokenizer(folder)
+    level = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    try:
+        model, info = CLASSES[task].from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{folder} can't be loaded for {task} ({reason}).") from None
+    finally:
+        transformers_logging.set_verbosity(level)
+    missing = [key for key in info["missing_keys"] if task != "embedding" or not key.startswith(_POOLER)]
+    if missing:
+        raise UserError(
+            f"{folder} has no weights for {missing[0]} ({len(missing)} in all): it was saved as {saved}, "
+            f"and has no trained head for {task}."
+        )
+    return model.eval(), tokenizer
