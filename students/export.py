@@ -14,6 +14,7 @@ TASKS = ("classification", "token-classification", "question-answering", "embedd
 PRECISIONS = ("fp32", "int8")
 WIDTH = 160
 
+console = Console(soft_wrap=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
@@ -55,15 +56,15 @@ def export(
     files = deploy(
         model, tokenizer, target, lines or TEXTS, chosen, least_agreement=min_agreement, name=folder.resolve().name
     )
-    table = Table(title=f"{target}: {files[0].checked.texts} sentences beside PyTorch")
+    table = Table(title=f"{files[0].checked.texts} sentences beside PyTorch")
     for column in ("file", "MB", "largest difference", "agreement"):
         table.add_column(column, justify="left" if column == "file" else "right")
     for file in files:
         same = file.checked.agreement
         difference = f"{file.checked.largest_difference:.2g}"
         table.add_row(file.name, f"{file.megabytes:.1f}", difference, "" if same is None else f"{same:.3f}")
-    console = Console()
-    (console if console.is_terminal else Console(width=WIDTH)).print(table)
+    (console if console.is_terminal or console.width > WIDTH else Console(width=WIDTH)).print(table)
+    console.print(f"written: {target}")
 
 
 def _lines(path: Path) -> list[str]:

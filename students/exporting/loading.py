@@ -37,7 +37,8 @@ _POOLER = ("pooler.",)
 
 def find_folder(place: Path) -> Path:
     """Return the folder of a model: the place itself, or the student in a run's folder."""
-    return place / "student" if not (place / "config.json").exists() and (place / "student").is_dir() else place
+    student = place / "student"
+    return student if (student / "config.json").is_file() else place
 
 
 def load(folder: Path, task: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -60,6 +61,7 @@ def load(folder: Path, task: str | None = None) -> tuple[PreTrainedModel, PreTra
     tokenizer = load_tokenizer(folder)
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         model, info = CLASSES[task].from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True

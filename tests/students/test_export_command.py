@@ -1,0 +1,148 @@
+"""The whole command, on models of every head."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import tokenizers
+import torch
+from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForQuestionAnswering, AutoModelForTokenClassification
+
+from pocketbert import command
+from students import export
+from students.exporting.golden import Golden, check
+from tests.running import run_here
+from tests.students.exporting import family_config, random_model
+from tests.students.wordpieces import wordpieces
+
+pytestmark = pytest.mark.usefixtures("no_trace")
+WORDS = ["the", "film", "was", "good", "late", "trains"]
+HEADS = {
+    "token-classification": AutoModelForTokenClassification,
+    "question-answering": AutoModelForQuestionAnswering,
+    "embedding": AutoModel,
+}
+
+
+def _folder(place: Path, family: str = "bert", head: type | None = None) -> Path:
+    config = family_config(family)
+    config.num_labels = 2 if head is AutoModelForQuestionAnswering else 3
+    model = random_model(config, *([] if head is None else [head]))
+    model.save_pretrained(place)
+    wordpieces(WORDS).save_pretrained(place)
+    return place
+
+
+def _export(*words: object):
+    return run_here(export, lambda: command.run(export.app, "python -m students.export"), *map(str, words))
+
+
+def _refused(result, said: str) -> None:
+    assert result.returncode == 2, result.stdout
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_the_folder_has_all_that_a_device_needs(tmp_path: Path) -> None:
+    result = _export(_folder(tmp_path / "model"), "--min-agreement", 0)
+    assert result.returncode == 0, result.stderr
+    out = tmp_path / "model" / "onnx"
+    assert {path.name for path in out.iterdir()} == {
+        "model-fp32.onnx", "model-int8.onnx", "tokenizer.json", "labels.json", "golden.json", "README.md",
+    }  # fmt: skip
+    assert json.loads((out / "labels.json").read_text()) == ["LABEL_0", "LABEL_1", "LABEL_2"]
+    golden = Golden.read(out / "golden.json")
+    assert check(golden, out / "model-fp32.onnx").relative_difference < 1e-4
+    tokenizer = tokenizers.Tokenizer.from_file(str(out / "tokenizer.json"))
+    short = [number for number, text in enumerate(golden.texts) if len(text) < 30]
+    assert all(tokenizer.encode(golden.texts[n]).ids == golden.encodings[n]["input_ids"] for n in short)
+    assert "model-int8.onnx" in result.stdout and str(out) in result.stdout
+    metadata = onnxruntime.InferenceSession(out / "model-int8.onnx").get_modelmeta().custom_metadata_map
+    assert metadata["task"] == "classification"
+
+
+@pytest.mark.parametrize(("family", "head"), [("bert", None), ("distilbert", "token-classification"),
+                                              ("roberta", "question-answering"), ("electra", "embedding")])  # fmt: skip
+def test_the_lines_of_its_readme_run_without_torch(tmp_path: Path, family: str, head: str | None) -> None:
+    folder = _folder(tmp_path / "model", family, HEADS.get(head or ""))
+    assert _export(folder, "--out", tmp_path / "out", "--min-agreement", 0).returncode == 0
+    page = (tmp_path / "out" / "README.md").read_text()
+    code = page.split("```python\n")[1].split("```")[0]
+    lines = f"import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n{code}"
+    done = subprocess.run(
+        [sys.executable, "-c", lines], cwd=tmp_path / "out", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
+
+
+def test_a_runs_folder_stands_for_its_student(tmp_path: Path) -> None:
+    _folder(tmp_path / "run" / "student")
+    (tmp_path / "run" / "config.json").write_text("{}")
+    assert _export(tmp_path / "run", "--precision", "fp32").returncode == 0
+    assert (tmp_path / "run" / "student" / "onnx" / "model-fp32.onnx").is_file()
+    assert not (tmp_path / "run" / "student" / "onnx" / "model-int8.onnx").exists()
+
+
+def test_golden_sentences_may_be_ones_own(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("the film was good\n\n  trains  \n")
+    folder = _folder(tmp_path / "model")
+    assert _export(folder, "--texts", texts, "--precision", "fp32").returncode == 0
+    assert Golden.read(folder / "onnx" / "golden.json").texts == ["the film was good", "trains"]
+
+
+def test_a_text_longer_than_the_model_reads_is_cut(tmp_path: Path) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("good " * 300)
+    folder = _folder(tmp_path / "model", "roberta")
+    assert _export(folder, "--texts", texts, "--precision", "fp32").returncode == 0
+    (encoding,) = Golden.read(folder / "onnx" / "golden.json").encodings
+    assert len(encoding["input_ids"]) == 64
+
+
+def test_a_language_models_encoder_gives_embeddings_where_that_is_asked_for(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "model", head=AutoModelForMaskedLM)
+    _refused(_export(folder), "was saved as BertForMaskedLM, whose head is not exported: --task embedding")
+    assert _export(folder, "--task", "embedding", "--min-agreement", 0.5).returncode == 0
+    session = onnxruntime.InferenceSession(folder / "onnx" / "model-fp32.onnx")
+    feed = {x.name: np.ones((2, 5), np.int64) for x in session.get_inputs()} | {"token_type_ids": np.zeros((2, 5), int)}
+    assert session.run(["embeddings"], feed)[0].shape == (2, 32)
+
+
+def test_a_file_that_does_not_agree_is_refused_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("students.exporting.files.REDUCED_RANGE", 1)
+    folder = _folder(tmp_path / "model", head=AutoModelForTokenClassification)
+    result = _export(folder, "--min-agreement", 1)
+    _refused(result, "refused and removed: model-int8.onnx (0.")
+    assert (folder / "onnx" / "model-fp32.onnx").is_file()
+    assert not (folder / "onnx" / "model-int8.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--precision", "int9"], "unknown precision 'int9': did you mean int8?"),
+        (["--task", "clasification"], "unknown task 'clasification': did you mean classification"),
+        (["--min-agreement", "2"], "--min-agreement 2.0: it must be from 0 to 1."),
+        (["--texts", "nowhere.txt"], "--texts nowhere.txt can't be read"),
+        (["--task", "token-classification"], "and has no trained head for token-classification"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, options: list[str], said: str) -> None:
+    folder = _folder(tmp_path / "model", head=AutoModel)
+    _refused(_export(folder, *options), said)
+    assert not (folder / "onnx").exists()
+
+
+def test_a_folder_that_holds_no_model_is_refused(tmp_path: Path) -> None:
+    _refused(_export(tmp_path / "nowhere"), "no such folder")
+    _refused(_export(tmp_path), "has no config.json")
+    folder = _folder(tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+    _refused(_export(folder), "only pickled weights")
