@@ -24,7 +24,7 @@ from transformers.utils import logging as transformers_logging
 from benchmarks.comparison import comparison, model_facts
 from benchmarks.latency import measure
 from benchmarks.report import write_report
-from distill import exporting, pipeline, planning, preparation, record
+from distill import exporting, pipeline, planning, preparation, record, shipping
 from distill.augmentation.settings import Augmentation
 from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, grown, take_folder
 from distill.corpus import assembly as corpus
@@ -120,6 +120,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     save_student(run.student, folder / "student")
     run.reading.tokenizer.save_pretrained(folder / "student")
     exported = exporting.export_and_prove(run, students[0].evaluation_logits, folder, request.max_drop)
+    shipping.ship(run, exported, folder / "student")
     for file in exported:
         console.print(file.describe())
     kept = {file.name: file.path for file in exported if not file.refused}

@@ -55,8 +55,8 @@ def search(
     minutes: Annotated[float, _text("Minutes of searching; the first of the two ends it.")] = 5,
     finish: Annotated[int, _text("Distil so many of the best with the whole recipe.")] = 1,
     finalists: Annotated[
-        int, _text("Before that, distil so many of the best for four times the --proxy-steps; 1: none.")
-    ] = 4,
+        int, _text("Before that, distil so many of the best for three times the --proxy-steps; 1: none.")
+    ] = 3,
     compare: Annotated[bool, _text("Finish the hand-made student, too.")] = False,
     compared_with: Annotated[str, _text("The hand-made student.")] = "tiny",
     recipe: Annotated[str, _text("Of the finishing.")] = "logits",

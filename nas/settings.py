@@ -14,7 +14,7 @@ from nas.search_space import SearchSpace
 from pocketbert.files import fingerprint
 from pocketbert.validation import Document
 
-FINALIST_TIMES = 4
+FINALIST_TIMES = 3
 """As many steps as in the search are those of the best, before one is chosen."""
 
 
@@ -99,7 +99,8 @@ def study_settings(
     return {
         "data": inputs["data"],
         "teacher": [config["teachers"], config["teacher_training"], config["finetune"], inputs["teacher"]],
-        "space": space.key(),
+        "space": space.describe(),
+        "heads": [[family.smallest_head, family.largest_head] for family in space.families],
         "family": [family.family for family in space.families],
         "goals": goals.model_dump(mode="json"),
         "proxy": request.proxy.model_dump(mode="json"),

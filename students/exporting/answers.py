@@ -18,13 +18,16 @@ def torch_answers(
     """Return a model's answers to a batch.
 
     Args:
-        model: in evaluation mode.
+        model: on any device; it answers in evaluation mode, and has its own again afterwards.
         task: its own.
         feed: [batch, sequence] by input name; what the model does not ask for is left out.
     """
     asked = input_names(model)
-    output = model(**{name: torch.from_numpy(ids) for name, ids in feed.items() if name in asked})
+    was_training = model.training
+    model.eval()
+    output = model(**{name: torch.from_numpy(ids).to(model.device) for name, ids in feed.items() if name in asked})
+    model.train(was_training)
     if task.name == "embedding":
         mask = torch.from_numpy(feed["attention_mask"])[..., None].float()
-        return {"embeddings": np.asarray((output.last_hidden_state * mask).sum(1) / mask.sum(1))}
-    return {name: np.asarray(output[name]) for name in task.outputs}
+        return {"embeddings": np.asarray((output.last_hidden_state.float().cpu() * mask).sum(1) / mask.sum(1))}
+    return {name: np.asarray(output[name].float().cpu()) for name in task.outputs}

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -19,10 +18,12 @@ from students.exporting.files import export_fp32, export_int8
 from students.exporting.golden import GOLDEN, Checked, Golden, check
 from students.exporting.lengths import longest_text
 from students.exporting.proof import LIMIT, worst_difference
-from students.exporting.running import Encoding
 from students.exporting.tasks import Task, task_of
 
 PRECISIONS: dict[str, Callable[..., None]] = {"fp32": export_fp32, "int8": export_int8}
+Text = str | Sequence[str]
+"""Or a pair."""
+
 SHOWN = 60
 """Characters of the example."""
 
@@ -53,7 +54,7 @@ def deploy(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     out: Path,
-    texts: Sequence[str],
+    texts: Sequence[Text],
     precisions: Sequence[str],
     *,
     least_agreement: float,
@@ -73,55 +74,83 @@ def deploy(
         name: of the model, for the folder's README.
 
     Raises:
-        UserError: the model can't be exported, a float32 file differs from PyTorch, or all files were removed.
+        UserError: the model can't be exported, or a file differs from PyTorch by too much; the others are kept.
     """
-    task = task_of(model)
-    if task is None:
-        raise UserError(f"{type(model).__name__} has no head that is exported")
-    encodings = encode(model, tokenizer, texts)
-    golden = Golden(task.name, _labels(model, task), list(texts), encodings, expected(model, task, encodings))
-    golden.write(out / GOLDEN)
-    files = [_written(model, task, out, precision, golden, metadata) for precision in precisions]
+    golden = golden_of(model, tokenizer, texts)
+    files = [_written(model, out, precision, golden, metadata) for precision in precisions]
     kept = [file for file in files if _agrees(file.checked, least_agreement)]
     for file in files:
         if file not in kept:
             (out / file.name).unlink()
     if kept:
-        tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
-        write_json(out / "labels.json", golden.labels)
-        write_text(out / "README.md", _readme(model, task, golden, kept, name or out.name))
+        describe(model, tokenizer, out, golden, kept, name or out.name)
     refused = [f"{file.name} ({file.checked.agreement:.3f})" for file in files if file not in kept]
     if refused:
         raise UserError(
             f"refused and removed: {', '.join(refused)}: it agrees with PyTorch on less than {least_agreement:g} of "
-            f"{len(texts)} texts. Quantise-aware training or another --precision helps; --min-agreement is the limit."
+            f"{len(texts)} texts. Take another --precision, or a lower --min-agreement."
         )
     return kept
 
 
+def golden_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text]) -> Golden:
+    """Return texts with what PyTorch says of each alone.
+
+    Raises:
+        UserError: the model has no head that is exported.
+    """
+    task = task_of(model)
+    if task is None:
+        raise UserError(f"{type(model).__name__} has no head that is exported")
+    encodings = encode(model, tokenizer, texts)
+    feeds = [{name: np.array([values]) for name, values in encoding.items()} for encoding in encodings]
+    answers = [torch_answers(model, task, feed) for feed in feeds]
+    expected = [{name: values[0].tolist() for name, values in each.items()} for each in answers]
+    return Golden(task.name, _labels(model, task), list(texts), encodings, expected)
+
+
+def describe(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    out: Path,
+    golden: Golden,
+    files: Sequence[Deployed],
+    name: str,
+) -> None:
+    """Write what stands beside the files: tokenizer, labels, golden sentences and the README.
+
+    Args:
+        model: of the files.
+        tokenizer: its fast tokenizer.
+        out: their folder.
+        golden: the sentences.
+        files: the last one is in the example.
+        name: of the model.
+    """
+    golden.write(out / GOLDEN)
+    tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
+    write_json(out / "labels.json", golden.labels)
+    write_text(out / "README.md", _readme(model, golden, files, name))
+
+
 def encode(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text]
 ) -> list[dict[str, list[int]]]:
-    """Return texts as ids, each as long as the model reads at most."""
+    """Return texts, or pairs of them, as ids, each as long as the model reads at most."""
     longest = longest_text(model)
-    rows = tokenizer(list(texts), truncation=longest is not None, max_length=longest)
+    firsts = [text if isinstance(text, str) else text[0] for text in texts]
+    seconds = [text[1] for text in texts if not isinstance(text, str)] or None
+    rows = tokenizer(firsts, seconds, truncation=longest is not None, max_length=longest)
     names = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in rows]
     return [{name: list(rows[name][number]) for name in names} for number in range(len(texts))]
 
 
-def expected(model: PreTrainedModel, task: Task, encodings: Sequence[Encoding]) -> list[dict[str, Any]]:
-    """Return what PyTorch says of each text alone, as lists by output name."""
-    feeds = [{name: np.array([values]) for name, values in encoding.items()} for encoding in encodings]
-    answers = [torch_answers(model, task, feed) for feed in feeds]
-    return [{name: values[0].tolist() for name, values in each.items()} for each in answers]
-
-
 def _written(
-    model: PreTrainedModel, task: Task, out: Path, precision: str, golden: Golden, metadata: Mapping[str, object] | None
+    model: PreTrainedModel, out: Path, precision: str, golden: Golden, metadata: Mapping[str, object] | None
 ) -> Deployed:
     path = out / f"model-{precision}.onnx"
     PRECISIONS[precision](model, path, metadata)
-    if precision == "fp32" and (worst := worst_difference(model, task, path)) > LIMIT:
+    if precision == "fp32" and (worst := worst_difference(model, path)) > LIMIT:
         path.unlink()
         raise UserError(f"{path.name} differs from PyTorch by {worst:.2g} of its largest answer, and was removed.")
     return Deployed(path.name, path.stat().st_size / 1e6, check(golden, path))
@@ -137,24 +166,27 @@ def _labels(model: PreTrainedModel, task: Task) -> list[str]:
     return [str(label) for label in (model.config.id2label or {}).values()]
 
 
-def _readme(model: PreTrainedModel, task: Task, golden: Golden, files: Sequence[Deployed], name: str) -> str:
+def _readme(model: PreTrainedModel, golden: Golden, files: Sequence[Deployed], name: str) -> str:
     sources = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
     fields = ", ".join(f'"{each}": [text.{sources[each]}]' for each in input_names(model))
-    short = [text for text in golden.texts if len(text) <= SHOWN] or [golden.texts[0][:SHOWN]]
+    words = [[text] if isinstance(text, str) else list(text) for text in golden.texts]
+    short = [each for each in words if len("".join(each)) <= SHOWN] or [[part[:SHOWN] for part in words[0]]]
+    example = max(short, key=lambda each: len("".join(each)))
     environment = Environment(
         loader=PackageLoader("students"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, autoescape=False,  # noqa: S701  (Markdown, no HTML)
     )  # fmt: skip
     return environment.get_template("README.md.j2").render(
         name=name,
-        what=WHAT[task.name] if golden.labels or task.name != "classification" else "Gives a text a value.",
+        what=WHAT[golden.task] if golden.labels or golden.task != "classification" else "Gives a text a value.",
         labels=golden.labels,
         longest=longest_text(model) or "any number of",
         version=__version__,
         files=files,
-        agreement="least cosine" if task.name == "embedding" else "same answers",
-        example=json.dumps(max(short, key=len), ensure_ascii=False),
+        agreement="least cosine" if golden.task == "embedding" else "same answers",
+        example=[json.dumps(part, ensure_ascii=False) for part in example],
+        pair=len(example) > 1,
         python_inputs=f"{{{fields}}}",
-        outputs=list(task.outputs),
+        outputs=list(golden.expected[0]),
         types="token_type_ids" in input_names(model),
     )

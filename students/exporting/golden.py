@@ -48,14 +48,14 @@ class Golden:
     Attributes:
         task: see `students.exporting.tasks`.
         labels: in id order; empty where there are none.
-        texts: as written.
+        texts: as written; a pair is a list of two.
         encodings: the same as ids.
         expected: what PyTorch says, a text each: lists by output name.
     """
 
     task: str
     labels: list[str]
-    texts: list[str]
+    texts: list[Any]
     encodings: list[dict[str, list[int]]]
     expected: list[dict[str, Any]]
 

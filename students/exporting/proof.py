@@ -9,7 +9,7 @@ from transformers import PreTrainedModel
 from students.exporting.answers import torch_answers
 from students.exporting.lengths import longest_text
 from students.exporting.running import open_session
-from students.exporting.tasks import Task
+from students.exporting.tasks import task_of
 
 SHAPES = ((1, 1), (1, 16), (3, 33), (2, 128))
 """Batch and length; each row of a batch is shorter than the one before it, by a fifth."""
@@ -20,17 +20,19 @@ LIMIT = 1e-3
 Feed = dict[str, npt.NDArray[np.int64]]
 
 
-def worst_difference(model: PreTrainedModel, task: Task, path: Path) -> float:
+def worst_difference(model: PreTrainedModel, path: Path) -> float:
     """Return the largest difference between a file and PyTorch over all shapes, as a share of the largest number.
 
     Args:
-        model: in evaluation mode.
-        task: its own.
+        model: of a class that is exported.
         path: of its float32 file.
 
     Raises:
         UserError: the file can't be run.
     """
+    task = task_of(model)
+    if task is None:
+        raise ValueError(f"{type(model).__name__} has no task")
     session = open_session(path, threads=None)
     longest, worst = longest_text(model) or SHAPES[-1][1], 0.0
     for batch, length in SHAPES:

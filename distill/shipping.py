@@ -1,0 +1,39 @@
+"""What stands in the student's folder beside its files, so that the folder can be shipped as it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from distill.exporting import Exported
+from distill.preparation import Run
+from students.exporting.deployment import Deployed, Text, describe, golden_of
+from students.exporting.golden import check
+
+SENTENCES = 16
+
+
+def ship(run: Run, exported: Sequence[Exported], folder: Path) -> None:
+    """Write golden sentences, labels and README for the student's files that were not refused.
+
+    Args:
+        run: with its student in the data's units.
+        exported: all files of the run.
+        folder: of the student.
+    """
+    paths = [file.path for file in exported if file.path.parent == folder and not file.refused]
+    if not paths:
+        return
+    tokenizer = run.reading.tokenizer
+    golden = golden_of(run.student, tokenizer, _sentences(run))
+    files = [Deployed(path.name, path.stat().st_size / 1e6, check(golden, path)) for path in paths]
+    describe(run.student, tokenizer, folder, golden, files, f"{run.config.student} for {run.task.name}")
+
+
+def _sentences(run: Run) -> list[Text]:
+    """Return evaluation rows of all lengths, the shortest and the longest among them."""
+    rows = run.data.evaluation
+    texts = [row["text"] if "text_pair" not in row else (row["text"], row["text_pair"]) for row in rows]
+    order = np.argsort([len("".join(text)) for text in texts], kind="stable")
+    places = np.linspace(0, len(order) - 1, min(SENTENCES, len(order))).round().astype(int)
+    return [texts[order[place]] for place in places]

@@ -1,0 +1,24 @@
+"""The folder that a run leaves can be shipped as it is."""
+
+import pytest
+
+from pocketbert.files import read_json
+from students.exporting.golden import Golden, check
+from tests.distill.command import run_command
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("default")]
+
+
+@pytest.mark.parametrize(("data", "labels"), [("labels", ["0", "1"]), ("values", [])])
+def test_the_students_files_say_what_its_golden_rows_expect(files, tmp_path, data, labels):
+    result = run_command(files, tmp_path / "run", "--set", "training.epochs=1", data=data)
+    assert result.returncode == 0, result.stdout + result.stderr
+    folder = tmp_path / "run" / "student"
+    golden = Golden.read(folder / "golden.json")
+    assert check(golden, folder / "model-fp32.onnx").relative_difference < 1e-4
+    assert 2 <= len(golden.texts) <= 16
+    sizes = [len("".join(text)) for text in golden.texts]
+    assert sizes == sorted(sizes)
+    assert read_json(folder / "labels.json") == golden.labels == labels
+    assert all(isinstance(text, str) == (data == "labels") for text in golden.texts), "the values are of pairs"
+    assert "model-int8.onnx" in (folder / "README.md").read_text()
