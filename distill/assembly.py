@@ -22,7 +22,7 @@ from safetensors.torch import load_model
 from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import comparison, model_facts
-from benchmarks.latency import measure
+from benchmarks.measuring import measure
 from benchmarks.report import write_report
 from distill import exporting, pipeline, planning, preparation, record, shipping
 from distill.augmentation.settings import Augmentation

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from benchmarks.latency import measure
+from benchmarks.measuring import measure
 from benchmarks.memory import peak_memory
 from students.exporting.files import export_int8
 

@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, track
 
-from benchmarks.latency import environment, measure
+from benchmarks.device import environment
+from benchmarks.measuring import measure
 from nas.footprint import Setting
 from nas.latency_model import LatencyModel, Timing, check_enough
 from pocketbert import command

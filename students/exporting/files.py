@@ -8,6 +8,7 @@ from pathlib import Path
 import onnx
 from transformers import PreTrainedModel
 
+from students.exporting.classes import bytes_by_class
 from students.exporting.direct import can_write, write
 from students.exporting.fallback import quantize_graph, trace
 from students.exporting.graph import write_model
@@ -29,12 +30,14 @@ def export_fp32(model: PreTrainedModel, path: Path, metadata: Mapping[str, objec
         path: the file to write, atomically. Inputs are int64 `input_ids`, `attention_mask` and, where the
             model knows more than one type, `token_type_ids` [batch, sequence]; the outputs are those of the task.
         metadata: kept in the file: text as it is, anything else as JSON. `precision`, `family`, `labels` (a
-            list in id order), `vocabulary_size`, `pad_token_id` and `max_length` are always there.
+            list in id order), `task`, `bytes` (by class), `vocabulary_size`, `pad_token_id` and `max_length` are
+            always there.
 
     Raises:
         UserError: the model cannot be traced, or would need more than one file can hold (2 GiB).
     """
-    write_model(_float32_graph(model), path, _properties(model, metadata, "float32"))
+    graph = write(model) if can_write(model) else trace(model)
+    write_model(graph, path, _properties(model, graph, metadata, "float32"))
 
 
 def export_int8(
@@ -60,14 +63,12 @@ def export_int8(
     """
     largest = FULL_RANGE if full_range else REDUCED_RANGE
     graph = write(model, partial(Int8, largest=largest)) if can_write(model) else quantize_graph(trace(model), largest)
-    write_model(graph, path, _properties(model, metadata, "int8"))
+    write_model(graph, path, _properties(model, graph, metadata, "int8"))
 
 
-def _float32_graph(model: PreTrainedModel) -> onnx.ModelProto:
-    return write(model) if can_write(model) else trace(model)
-
-
-def _properties(model: PreTrainedModel, metadata: Mapping[str, object] | None, precision: str) -> dict[str, str]:
+def _properties(
+    model: PreTrainedModel, graph: onnx.ModelProto, metadata: Mapping[str, object] | None, precision: str
+) -> dict[str, str]:
     labels = list((model.config.id2label or {}).values())
     values: dict[str, object] = {"precision": precision, "family": model.config.model_type, "labels": labels}
     if (task := task_of(model)) is not None:
@@ -76,5 +77,6 @@ def _properties(model: PreTrainedModel, metadata: Mapping[str, object] | None, p
     values["pad_token_id"] = model.config.pad_token_id or 0
     if (longest := longest_text(model)) is not None:
         values["max_length"] = longest
+    values["bytes"] = bytes_by_class(graph)
     values.update(metadata or {})
     return {key: x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for key, x in values.items()}

@@ -1,16 +1,26 @@
+import itertools
 import json
-from dataclasses import asdict
+import statistics
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import onnx
 import pytest
+import torch
+from transformers import AutoModelForTokenClassification
 from typer.testing import CliRunner
 
-from benchmarks import latency
-from benchmarks.latency import LatencyRow, app, environment, measure
+from benchmarks import latency, measuring
+from benchmarks.device import environment, is_emulated
+from benchmarks.latency import app
+from benchmarks.latency_tables import latency_table
+from benchmarks.measuring import LatencyRow, measure
+from benchmarks.ratios import speed
 from pocketbert.errors import UserError
+from students.exporting.deployment import deploy
 from students.exporting.files import export_fp32, export_int8
 from tests.students.exporting import family_config, random_model
+from tests.students.wordpieces import wordpieces
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +38,16 @@ def test_a_row_for_each_file_and_length_in_order(files: dict[str, Path]) -> None
     assert seen == [(number, 12) for number in range(1, 13)]
     for row in rows:
         assert (row.batch, row.threads, row.samples) == (2, 1, 15)
-        assert 0 < row.p50_ms <= row.p95_ms
+        assert 0 < row.fastest_ms <= row.p50_ms <= row.p90_ms <= row.p95_ms <= row.p99_ms
+        assert [len(samples) for samples in row.raw_ms] == [5, 5, 5]
+        assert statistics.median(itertools.chain.from_iterable(row.raw_ms)) == pytest.approx(row.p50_ms)
         assert row.calls_per_sample > 1, "a tiny model's call is far below 2 ms"
 
 
 def test_slow_models_get_fewer_samples_but_at_least_one(
     files: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(latency, "BUDGET", 1e-6)
+    monkeypatch.setattr(measuring, "BUDGET", 1e-6)
     assert {row.samples for row in measure(files, (4,), rounds=2)} == {2}
 
 
@@ -47,6 +59,7 @@ def test_slow_models_get_fewer_samples_but_at_least_one(
         ({"lengths": (8, 0)}, "length is 0"),
         ({"batch": 0}, "batch is 0"),
         ({"threads": -1}, "threads is -1"),
+        ({"threads": ()}, "nothing to measure"),
         ({"rounds": 0}, "rounds is 0"),
         ({"lengths": (67,)}, "float32 reads at most 66 tokens"),
         ({"files": {"x": Path("none.onnx")}}, "no such file: none.onnx"),
@@ -76,6 +89,11 @@ def test_a_file_that_is_no_text_classifier_is_refused(tmp_path: Path) -> None:
         measure({"image": tmp_path / "image.onnx"}, (4,))
 
 
+def test_every_file_is_measured_with_every_number_of_threads(files: dict[str, Path]) -> None:
+    rows = measure(files, (4,), threads=(1, 2), rounds=1)
+    assert [(row.name, row.threads) for row in rows] == [("float32", 1), ("float32", 2), ("int8", 1), ("int8", 2)]
+
+
 def test_command_line_prints_ratios_and_writes_json(files: dict[str, Path], tmp_path: Path) -> None:
     arguments = [*map(str, files.values()), "--length", "4", "--rounds", "2", "--json", str(tmp_path / "rows.json")]
     result = CliRunner().invoke(app, arguments)
@@ -83,8 +101,35 @@ def test_command_line_prints_ratios_and_writes_json(files: dict[str, Path], tmp_
     assert "model-int8.onnx" in result.output
     assert "1.00x" in result.output
     written = json.loads((tmp_path / "rows.json").read_text())
-    assert set(written) == {"environment", "rows"}
+    assert set(written) == {"schema", "environment", "rows", "files"}
     assert [set(row) for row in written["rows"]] == [set(asdict(_row()))] * 2
+    for row, path in zip(written["files"], files.values(), strict=True):
+        assert row["bytes"] == path.stat().st_size
+        assert 0.5 * row["bytes"] < sum(row["bytes_by_class"].values()) < row["bytes"]
+        assert min(row["opening"][name] for name in ("first_ms", "again_ms", "first_call_ms", "peak_bytes")) > 0
+        assert row["golden"] is None and not row["failed"]
+
+
+def test_files_are_checked_on_golden_sentences_and_those_that_fail_are_not_timed(
+    files: dict[str, Path], tmp_path: Path
+) -> None:
+    model = random_model(family_config("bert"), AutoModelForTokenClassification)
+    deploy(model, wordpieces(["good", "film"]), tmp_path, ["good film", "a long film"], ["fp32"], least_agreement=0)
+    right = tmp_path / "model-fp32.onnx"
+    wrong = tmp_path / "other.onnx"
+    with torch.no_grad():
+        model.classifier.bias.copy_(torch.tensor([50.0, 0.0, 0.0]))
+    export_fp32(model, wrong)
+    arguments = [str(right), str(wrong), "--length", "4", "--rounds", "1", "--no-open"]
+    result = CliRunner().invoke(app, [*arguments, "--json", str(tmp_path / "rows.json")])
+    assert isinstance(result.exception, UserError) and "other.onnx answers" in str(result.exception)
+    written = json.loads((tmp_path / "rows.json").read_text())
+    assert {row["name"] for row in written["rows"]} == {"model-fp32.onnx"}
+    assert [row["failed"] for row in written["files"]] == [False, True]
+    assert written["files"][0]["tokenizer_ms"] > 0
+    assert "FAILED: 0." in result.output
+    only = CliRunner().invoke(app, [str(right), "--check"])
+    assert only.exit_code == 0 and "1.000 the same of 2" in only.output and "p50" not in only.output
 
 
 def test_a_place_that_can_not_be_written_is_told_before_measuring(files: dict[str, Path], tmp_path: Path) -> None:
@@ -112,7 +157,38 @@ def test_command_line_refuses_what_it_can_not_measure(arguments: list[str]) -> N
 
 def test_table_has_the_ratio_at_the_same_length() -> None:
     rows = [_row("a", 16, 2.0), _row("a", 32, 6.0), _row("b", 16, 4.0), _row("b", 32, 2.0)]
-    assert list(latency.latency_table(rows).columns[-1].cells) == ["1.00x", "1.00x", "0.50x", "3.00x"]
+    assert list(latency_table(rows).columns[-2].cells) == ["1.00x", "1.00x", "0.50x", "3.00x"]
+
+
+def test_the_interval_of_a_ratio_holds_what_slowed_both() -> None:
+    """Rounds of very different speed in which one file is always twice as fast."""
+    rounds = [1.0, 1.0, 9.0, 1.0, 5.0, 1.0]
+    slow, fast = (replace(_row(), raw_ms=[[factor * x] * 3 for x in rounds], p50_ms=factor) for factor in (2.0, 1.0))
+    result = speed(slow, fast)
+    assert (result.ratio, result.low, result.high) == (2.0, 2.0, 2.0)
+    noisy = replace(fast, raw_ms=[[1.0], [2.0], [1.0], [3.0], [1.0], [1.5]])
+    result = speed(replace(slow, raw_ms=[[2.0], [2.1], [1.9], [2.0], [2.2], [2.0]]), noisy)
+    assert result.low < result.high
+
+
+@pytest.mark.parametrize(
+    ("machine", "cpuinfo", "emulated"),
+    [
+        ("aarch64", "vendor_id\t: GenuineIntel", True),
+        ("aarch64", "processor\t: 0\nBogoMIPS\t: 100.00\n", True),
+        ("aarch64", "processor\t: 0\nBogoMIPS\t: 38.40\nCPU implementer\t: 0x41", False),
+        ("x86_64", "vendor_id\t: GenuineIntel", False),
+    ],
+)
+def test_an_emulated_processor_is_found_out(machine: str, cpuinfo: str, emulated: bool) -> None:
+    assert is_emulated(machine, cpuinfo) == emulated
+
+
+def test_under_emulation_nothing_is_timed(files: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks.device.is_emulated", lambda: True)
+    with pytest.raises(UserError, match="emulated"):
+        CliRunner().invoke(app, [*map(str, files.values())], catch_exceptions=False)
+    assert CliRunner().invoke(app, [*map(str, files.values()), "--check"]).exit_code == 0
 
 
 def test_files_of_the_same_name_are_kept_apart() -> None:
@@ -127,4 +203,4 @@ def test_environment_names_the_processor_and_the_runtime() -> None:
 
 
 def _row(name: str = "x", length: int = 4, p50: float = 1.0) -> LatencyRow:
-    return LatencyRow(name, length, 1, 1, p50, p50, p50, 10, 1)
+    return LatencyRow(name, length, 1, 1, p50, p50, p50, p50, p50, 10, 1, [[p50] * 5] * 2)

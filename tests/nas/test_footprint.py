@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.latency import _Cell
+from benchmarks.measuring import _Cell
 from nas.footprint import Reference, Setting, measured_footprint
 from students.exporting.files import export_int8
 from tests.conftest import tiny_bert

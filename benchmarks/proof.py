@@ -1,0 +1,78 @@
+"""What a file says of itself, and whether it answers its golden sentences on this device."""
+
+import importlib.util
+import json
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pocketbert.files import sha256
+from students.exporting.golden import GOLDEN, Checked, Golden, check
+from students.exporting.running import open_session
+
+LEAST_AGREEMENT, MOST_DIFFERENCE = 0.9, 0.1
+TOKENIZER = "tokenizer.json"
+ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A file, as far as it can be told before it is timed.
+
+    Attributes:
+        bytes: its size.
+        sha256: of its content.
+        bytes_by_class: of its constants: embedding, encoder and head; None of a file that does not say.
+        golden: its answers to the golden sentences beside it; None without any.
+        tokenizer_ms: what reading a golden sentence into ids takes, which comes before each call; None where there is
+            no tokenizer beside it, or the library is not installed.
+    """
+
+    bytes: int
+    sha256: str
+    bytes_by_class: dict[str, int] | None
+    golden: Checked | None
+    tokenizer_ms: float | None
+
+    @property
+    def failed(self) -> bool:
+        """Whether it answers other than it should."""
+        if self.golden is None:
+            return False
+        if self.golden.agreement is None:
+            return self.golden.relative_difference > MOST_DIFFERENCE
+        return self.golden.agreement < LEAST_AGREEMENT
+
+
+def proven(path: Path) -> Proven:
+    """Look at a file, and run it on the golden sentences beside it.
+
+    Raises:
+        UserError: it can't be opened or run.
+    """
+    metadata = open_session(path).get_modelmeta().custom_metadata_map
+    golden = Golden.read(path.parent / GOLDEN) if (path.parent / GOLDEN).is_file() else None
+    return Proven(
+        bytes=path.stat().st_size,
+        sha256=sha256(path),
+        bytes_by_class=json.loads(metadata["bytes"]) if "bytes" in metadata else None,
+        golden=None if golden is None else check(golden, path),
+        tokenizer_ms=None if golden is None else _tokenizer_ms(path.parent / TOKENIZER, golden),
+    )
+
+
+def _tokenizer_ms(file: Path, golden: Golden) -> float | None:
+    if not file.is_file() or importlib.util.find_spec("tokenizers") is None:
+        return None
+    import tokenizers  # noqa: PLC0415  (a device may lack it)
+
+    tokenizer = tokenizers.Tokenizer.from_file(str(file))
+    texts = [[text] if isinstance(text, str) else text for text in golden.texts]
+    times = []
+    for _ in range(ROUNDS):
+        for text in texts:
+            begin = time.perf_counter()
+            tokenizer.encode(*text)
+            times.append(1e3 * (time.perf_counter() - begin))
+    return statistics.median(times)
