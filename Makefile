@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test fast check clean
+.PHONY: demo test fast check bench-bundle clean
 
 $(INSTALLED): setup.cfg constraints.txt pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -26,6 +26,11 @@ check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# One file that measures a model wherever onnxruntime and NumPy are: make bench-bundle FOLDER=runs/demo/student
+FOLDER ?= runs/demo/student
+bench-bundle: $(INSTALLED)
+	$(BIN)/python -m benchmarks.bundle $(FOLDER)
 
 clean:
 	rm -rf .venv runs build *.egg-info .pytest_cache .mypy_cache .ruff_cache
