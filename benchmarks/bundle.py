@@ -17,33 +17,23 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.on_device import CARRIED
 from pocketbert import command
 from pocketbert.errors import UserError
 from students.exporting.golden import GOLDEN, Golden
 
-ENTRY = "benchmarks.latency"
+ENTRY = "benchmarks.on_device"
 INSTALLED = {"numpy", "onnxruntime", "tokenizers"}
 """Not in the bundle, since they are not Python alone: the device has them."""
 
 OURS = ("benchmarks", "pocketbert", "students")
-CARRIED = "carried"
 MAIN = '''"""Made by benchmarks.bundle."""
 import sys
-import tempfile
-import zipfile
 from pathlib import Path
 
-from benchmarks.latency import app
-from pocketbert import command
+from benchmarks.on_device import main
 
-archive = Path(sys.argv[0]).resolve()
-with tempfile.TemporaryDirectory() as folder:
-    if not any(word.endswith((".onnx", ".ort")) for word in sys.argv[1:]):
-        with zipfile.ZipFile(archive) as bundle:
-            names = sorted(name for name in bundle.namelist() if name.startswith("carried/"))
-            bundle.extractall(folder, names)
-        sys.argv[1:1] = [str(Path(folder, name)) for name in names if name.endswith(".onnx")]
-    command.run(app, archive.name)
+sys.exit(main(Path(sys.argv[0]).resolve(), sys.argv[1:]))
 '''
 
 _IMPORTED = """
@@ -97,7 +87,7 @@ def _code() -> Iterator[tuple[str, Path]]:
     command_line = [sys.executable, "-c", _IMPORTED.format(entry=ENTRY)]
     done = subprocess.run(command_line, capture_output=True, text=True, check=True)  # noqa: S603  (our own code)
     imported = set(json.loads(done.stdout))
-    tops = {name.partition(".")[0] for name in imported}
+    tops = {name.partition(".")[0] for name in imported if not name.startswith("_")}  # what pip hooks in
     owners = importlib.metadata.packages_distributions()
     ours = {name for top in OURS for name in imported if name.partition(".")[0] == top}
     for name in sorted(ours):

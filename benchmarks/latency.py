@@ -1,27 +1,12 @@
 """`python -m benchmarks.latency FILE…`: ONNX files against each other, measured in turn."""
 
-import dataclasses
-import os
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
-from benchmarks.device import environment, refuse_emulation
-from benchmarks.latency_tables import files_table, latency_table
-from benchmarks.measuring import LENGTHS, measure
-from benchmarks.opening import opening
-from benchmarks.proof import Proven, proven
+from benchmarks.comparing import ROUNDS, compare
 from pocketbert import command
-from pocketbert.errors import UserError
-from pocketbert.files import write_json
-
-SCHEMA = 2
-WIDTH = 200
-"""Columns of the tables where they go to a file."""
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -33,7 +18,7 @@ def main(
     length: Annotated[list[int] | None, typer.Option(help="Tokens a text; may be repeated.")] = None,
     batch: Annotated[int, typer.Option(help="Texts a call.")] = 1,
     threads: Annotated[list[int] | None, typer.Option(help="Threads within an operator; may be repeated.")] = None,
-    rounds: Annotated[int, typer.Option(help="How often each file is visited.")] = 12,
+    rounds: Annotated[int, typer.Option(help="How often each file is visited.")] = ROUNDS,
     opened: Annotated[bool, typer.Option("--open/--no-open", help="Measure how files open, too.")] = True,
     check: Annotated[bool, typer.Option("--check", help="Check the golden sentences alone, and time nothing.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write rows, samples and environment to this file.")] = None,
@@ -42,62 +27,16 @@ def main(
 
     A file beside a golden.json (students.export writes it) is checked first, and not timed if it fails.
     """
-    names = _names(files)
-    if json is not None:
-        _check_writable(json)
-    if not check:
-        refuse_emulation()
-    found = {name: proven(path) for name, path in names.items()}
-    timed = {} if check else {name: path for name, path in names.items() if not found[name].failed}
-    lengths, numbers = length or list(LENGTHS), threads or [1]
-    terminal = Console(stderr=True)
-    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
-        task = bar.add_task("measuring")
-        rows = [] if not timed else measure(
-            timed, lengths, batch=batch, threads=numbers, rounds=rounds,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )  # fmt: skip
-    starts = {
-        name: opening(path, max(lengths), batch=batch, threads=numbers[0]) for name, path in timed.items() if opened
-    }
-    out = Console()
-    out = out if out.is_terminal else Console(width=WIDTH)  # in a file there is room for whole names
-    if rows:
-        out.print(latency_table(rows))
-    out.print(files_table(found, starts))
-    if json is not None:
-        write_json(json, _document(rows, found, starts))
-    failed = [name for name, proof in found.items() if proof.failed]
-    if failed:
-        raise UserError(f"{failed[0]} answers the golden sentences differently here, and was not timed: see the table.")
-
-
-def _document(rows: Sequence[Any], found: Mapping[str, Proven], starts: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "environment": environment(),
-        "rows": [dataclasses.asdict(row) for row in rows],
-        "files": [
-            {"name": name, **dataclasses.asdict(proof), "failed": proof.failed}
-            | {"opening": dataclasses.asdict(starts[name]) if name in starts else None}
-            for name, proof in found.items()
-        ],
-    }
-
-
-def _names(files: Sequence[Path]) -> dict[str, Path]:
-    """Name files as shortly as keeps them apart: file name, or else the path as given."""
-    short = {path.name: path for path in files}
-    names = short if len(short) == len(files) else {str(path): path for path in files}
-    if len(names) < len(files):
-        raise UserError("the same file is given twice")
-    return names
-
-
-def _check_writable(file: Path) -> None:
-    place = next(path for path in (file, *file.absolute().parents) if path.exists())
-    if file.is_dir() or not os.access(place, os.W_OK) or (place != file and not place.is_dir()):
-        raise UserError(f"--json {file}: it can't be written ({place}); give another file.")
+    compare(
+        files,
+        lengths=length or (),
+        batch=batch,
+        threads=threads or (),
+        rounds=rounds,
+        opened=opened,
+        check=check,
+        json=json,
+    )
 
 
 if __name__ == "__main__":

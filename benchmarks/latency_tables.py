@@ -65,7 +65,6 @@ def _golden(proof: Proven) -> str:
     if proof.golden is None:
         return ""
     golden = proof.golden
-    same = (
-        f"off by {golden.relative_difference:.2g}" if golden.agreement is None else f"{golden.agreement:.3f} the same"
-    )
-    return f"{'FAILED: ' if proof.failed else ''}{same} of {golden.texts}"
+    same = "" if golden.agreement is None else f"{golden.agreement:.3f} the same, "
+    failed = "FAILED: " if proof.failed else ""
+    return f"{failed}{same}off by {golden.relative_difference:.1g} at most"
