@@ -11,7 +11,7 @@ from pocketbert import command
 from pocketbert.errors import UserError, unknown
 
 TASKS = ("classification", "token-classification", "question-answering", "embedding")
-PRECISIONS = ("fp32", "int8")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-tables4")
 WIDTH = 160
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
@@ -23,7 +23,9 @@ def export(
     folder: Annotated[Path, typer.Argument(help="A Hugging Face folder with safetensors, or a run's folder.")],
     *,
     out: Annotated[Path | None, typer.Option(help="Where to write; default: onnx/ inside the folder.")] = None,
-    precision: Annotated[list[str] | None, typer.Option(help="fp32 or int8; several times. Default: both.")] = None,
+    precision: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(PRECISIONS)}; several times. Default: fp32 and int8.")
+    ] = None,
     task: Annotated[
         str | None, typer.Option(help=f"{', '.join(TASKS)}. Default: as the folder's configuration says.")
     ] = None,
@@ -35,7 +37,7 @@ def export(
     ] = 0.9,
 ) -> None:
     """Write ONNX files with tokenizer, labels, golden sentences and a README; needs PyTorch only here."""
-    chosen = list(dict.fromkeys(precision or PRECISIONS))
+    chosen = list(dict.fromkeys(precision or ("fp32", "int8")))
     for each in chosen:
         if each not in PRECISIONS:
             raise unknown("precision", each, PRECISIONS)

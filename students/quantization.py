@@ -6,6 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 FULL_RANGE = 127
+FOUR_BITS = 7
+"""The largest value of a symmetric range of 4 bits."""
+
 REDUCED_RANGE = 63
 """The largest weight with which two products uint8 x int8 cannot overflow int16 (2 * 255 * 63 < 32768)."""
 
@@ -34,3 +37,22 @@ def quantize(weight: npt.NDArray[np.float32], axis: int, largest: int = FULL_RAN
     scale = (np.abs(weight).max(axis=axis, keepdims=True) / largest).astype(np.float32)
     scale[scale == 0] = 1.0
     return Quantized(np.clip(np.rint(weight / scale), -largest, largest).astype(np.int8), scale)
+
+
+def quantize_blocks(table: npt.NDArray[np.float32], block: int, largest: int) -> Quantized:
+    """Quantise the rows of a table with a scale for every `block` numbers of a row: max|block| / largest.
+
+    Args:
+        table: [entries, width].
+        block: numbers that share a scale; the last block of a row may be shorter.
+        largest: the integer that stands for the largest magnitude, at most 127.
+
+    Returns:
+        int8 values [entries, width], and float32 scales [entries, ceil(width / block)].
+    """
+    entries, width = table.shape
+    blocks = -(-width // block)
+    padded = np.zeros((entries, blocks * block), np.float32)
+    padded[:, :width] = table
+    values, scale = quantize(padded.reshape(entries, blocks, block), axis=2, largest=largest)
+    return Quantized(values.reshape(entries, -1)[:, :width], scale[:, :, 0])

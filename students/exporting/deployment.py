@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,18 @@ from pocketbert.errors import UserError
 from pocketbert.files import write_json, write_text
 from students.exporting.answers import torch_answers
 from students.exporting.blocks import input_names
-from students.exporting.files import export_fp32, export_int8
+from students.exporting.files import export_fp16, export_fp32, export_int8
 from students.exporting.golden import GOLDEN, Checked, Golden, check
 from students.exporting.lengths import longest_text
 from students.exporting.proof import LIMIT, worst_difference
 from students.exporting.tasks import Task, task_of
 
-PRECISIONS: dict[str, Callable[..., None]] = {"fp32": export_fp32, "int8": export_int8}
+PRECISIONS: dict[str, Callable[..., None]] = {
+    "fp32": export_fp32,
+    "fp16": export_fp16,
+    "int8": export_int8,
+    "int8-tables4": partial(export_int8, four_bit_tables=True),
+}
 Text = str | Sequence[str]
 """Or a pair."""
 

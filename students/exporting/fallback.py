@@ -16,6 +16,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
+from students.exporting.compact import GATHER, four_bit_table
 from students.exporting.graph import CONTRIB, refuse_too_large
 from students.exporting.heads import SMALLEST
 from students.exporting.lengths import longest_text
@@ -90,13 +91,21 @@ class _Embedding(nn.Module):
         return (states * mask).sum(1) / mask.sum(1).clamp(min=SMALLEST)
 
 
-def quantize_graph(model: onnx.ModelProto, largest: int = REDUCED_RANGE) -> onnx.ModelProto:
+def quantize_graph(
+    model: onnx.ModelProto, largest: int = REDUCED_RANGE, *, four_bit_tables: bool = False
+) -> onnx.ModelProto:
     """Return the graph with int8 weights: constant matrices in MatMul, constant tables in Gather.
 
     The same operators as in the graphs written from the weights: DynamicQuantizeMatMul per output channel
     and int8 rows with a scale each. Gemm stays as it is: the exporter writes it for the head alone. A
     constant that something else uses too is kept beside its int8 form.
+
+    Args:
+        model: from torch's exporter.
+        largest: see `students.exporting.files.export_int8`.
+        four_bit_tables: look rows up in tables of 4 bits instead of 8.
     """
+    quantized_gather = _four_bit_gather if four_bit_tables else _quantized_gather
     result = onnx.ModelProto()
     result.CopyFrom(model)
     graph = result.graph
@@ -107,7 +116,7 @@ def quantize_graph(model: onnx.ModelProto, largest: int = REDUCED_RANGE) -> onnx
         if node.op_type == "MatMul" and node.input[1] in tables:
             nodes.append(_quantized_matmul(node, tables[node.input[1]], added, largest))
         elif node.op_type == "Gather" and node.input[0] in tables and _axis(node) == 0:
-            nodes.extend(_quantized_gather(node, tables[node.input[0]], added))
+            nodes.extend(quantized_gather(node, tables[node.input[0]], added))
         else:
             nodes.append(node)
     used = {name for node in nodes for name in node.input}
@@ -166,6 +175,17 @@ def _quantized_gather(
         onnx.helper.make_node("Cast", [f"{out}.int8"], [f"{out}.float"], to=onnx.TensorProto.FLOAT),
         onnx.helper.make_node("Mul", [f"{out}.float", f"{out}.scale"], [out]),
     ]
+
+
+def _four_bit_gather(
+    node: onnx.NodeProto, table: onnx.TensorProto, added: dict[str, onnx.TensorProto]
+) -> list[onnx.NodeProto]:
+    rows, scales = f"{table.name}.rows_int4", f"{table.name}.block_scale"
+    if rows not in added:
+        added[rows], values = four_bit_table(numpy_helper.to_array(table), rows)
+        added[scales] = numpy_helper.from_array(values, scales)
+    inputs, out = [rows, node.input[1], scales], list(node.output)
+    return [onnx.helper.make_node("GatherBlockQuantized", inputs, out, domain=CONTRIB, **GATHER)]
 
 
 def _axis(node: onnx.NodeProto) -> int:

@@ -9,6 +9,7 @@ import onnx
 from transformers import PreTrainedModel
 
 from students.exporting.classes import bytes_by_class
+from students.exporting.compact import FourBitTables, halved
 from students.exporting.direct import can_write, write
 from students.exporting.fallback import quantize_graph, trace
 from students.exporting.graph import write_model
@@ -40,12 +41,22 @@ def export_fp32(model: PreTrainedModel, path: Path, metadata: Mapping[str, objec
     write_model(graph, path, _properties(model, graph, metadata, "float32"))
 
 
+def export_fp16(model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None) -> None:
+    """Write a model as one ONNX file whose matrices are kept in half precision and used in float32.
+
+    See `export_fp32` for the arguments and errors, and `students.exporting.compact.halved` for what it costs.
+    """
+    graph = halved(write(model) if can_write(model) else trace(model))
+    write_model(graph, path, _properties(model, graph, metadata, "float16"))
+
+
 def export_int8(
     model: PreTrainedModel,
     path: Path,
     metadata: Mapping[str, object] | None = None,
     *,
     full_range: bool = False,
+    four_bit_tables: bool = False,
 ) -> None:
     """Write a model as one int8 ONNX file; see `export_fp32` for the arguments and errors.
 
@@ -60,10 +71,15 @@ def export_int8(
         full_range: quantise the weights of products to 8 bits (127 instead of 63 steps each way). Processors
             with AVX2 and no VNNI saturate such products at 16 bits, which nearly doubled the mean logit error of a
             student (LOG.md); with 7 bits a file answers alike on all of them, so that is the default.
+        four_bit_tables: keep the word embeddings, the larger part of a small student's file, in 4 bits with a scale
+            for every 32 numbers.
     """
     largest = FULL_RANGE if full_range else REDUCED_RANGE
-    graph = write(model, partial(Int8, largest=largest)) if can_write(model) else quantize_graph(trace(model), largest)
-    write_model(graph, path, _properties(model, graph, metadata, "int8"))
+    if can_write(model):
+        graph = write(model, partial(FourBitTables if four_bit_tables else Int8, largest=largest))
+    else:
+        graph = quantize_graph(trace(model), largest, four_bit_tables=four_bit_tables)
+    write_model(graph, path, _properties(model, graph, metadata, "int8, tables int4" if four_bit_tables else "int8"))
 
 
 def _properties(

@@ -39,6 +39,13 @@ class Graph:
             self._constants.append(numpy_helper.from_array(ordered, name))
         return self._names[key]
 
+    def tensor(self, constant: onnx.TensorProto) -> str:
+        """Add a constant of a type that NumPy lacks, as it is."""
+        self._bytes += constant.ByteSize()
+        refuse_too_large(self._bytes)
+        self._constants.append(constant)
+        return str(constant.name)
+
     def integer(self, name: str, value: int) -> str:
         """Add a constant int64 scalar."""
         return self.constant(name, np.asarray(value, dtype=np.int64))
