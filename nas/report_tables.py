@@ -64,7 +64,7 @@ def finalists_table(record: Record) -> Table:
     rows: Sequence[Mapping[str, Any]] = record["finalists"]
     metric = record["metric"]
     return Table(
-        ["student", f"{metric} in the search", f"{metric} then", "distance in the search", "distance then"],
+        ["student", metric, "then", "distance", "then"],
         [
             [
                 Cell(sizes(row["student"]), row["student"]),
