@@ -3,6 +3,7 @@
 A short distillation tells a wide student from a narrow one badly, and the highest of many scores is partly luck.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +49,8 @@ def finalists(
 ) -> list[Finalist]:
     """Distil the best for longer; return them, the one that answers most like the teacher first.
 
+    One whose longer training diverges is left out.
+
     What was done before is kept in the study and found again.
 
     Args:
@@ -74,7 +77,8 @@ def finalists(
             study.set_user_attr(_key(steps, student), found_now._asdict())
             scores[student] = found_now
     looked = [Finalist(each, steps, score) for each in chosen if (score := scores[each.student]) is not None]
-    return sorted(looked, key=lambda finalist: finalist.score.distance)
+    sound = [finalist for finalist in looked if math.isfinite(finalist.score.distance)]
+    return sorted(sound, key=lambda finalist: finalist.score.distance)
 
 
 def in_order(found: Sequence[Candidate], looked: Sequence[Finalist]) -> list[Candidate]:

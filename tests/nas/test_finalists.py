@@ -1,3 +1,5 @@
+import math
+
 import optuna
 import pytest
 
@@ -82,6 +84,15 @@ def test_an_interrupted_look_loses_one_student_at_most():
     looked = _looked(study, scorer)
     assert scorer.trained == [2, 1]
     assert looked == _looked(optuna.create_study(), Longer())
+
+
+def test_one_whose_training_diverges_is_left_out():
+    class Diverging(Longer):
+        def train(self, spec, model, watch):
+            score = super().train(spec, model, watch)
+            return Score(0.5, math.nan) if spec.layers == 1 else score
+
+    assert [each.candidate for each in _looked(optuna.create_study(), Diverging())] == [FOUND[1], FOUND[2]]
 
 
 @pytest.mark.parametrize(("count", "found"), [(1, FOUND), (4, FOUND[:1]), (4, [FOUND[0], FOUND[3]])])
