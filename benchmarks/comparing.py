@@ -19,8 +19,8 @@ from pocketbert.files import write_json
 
 SCHEMA = 2
 ROUNDS = 12
-WIDTH = 200
-"""Columns of the tables where they go to a file."""
+WIDTH = 1000
+"""Most columns of the tables where they go to a file; they are as wide as they need."""
 
 
 def compare(
