@@ -196,7 +196,7 @@ def _expected(request: Request, question: Question, scorer: Scorer) -> Expected:
     def worst(study: optuna.Study) -> Sequence[float]:
         return reference_point(goals, floor, [study])
 
-    return Expected(question.space, goals, costs, worst, floor, request.config.seed)
+    return Expected(question.space, goals, costs, worst, floor, request.config.seed, scorer.noise)
 
 
 def _costs(request: Request, question: Question) -> CostModels:

@@ -21,9 +21,10 @@ from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
 from nas.choosers import Chance
 from nas.cost_models import CostModels
+from nas.denoising import denoised
 from nas.footprint import Footprint
 from nas.goals import Goals
-from nas.objective import FOOTPRINT, NOTE, QUALITY, RUNG, STUDENT, TWIN
+from nas.objective import DISTANCE, FOOTPRINT, NOTE, QUALITY, RUNG, STUDENT, TWIN
 from nas.search_space import SearchSpace
 from nas.volume import Point, gained
 from students.architecture import SIZES, WORDS
@@ -49,6 +50,7 @@ class Expected:
         worst: returns the worst value of each objective that counts, in the goals' own signs.
         floor: the quality up to which a student is of no use.
         seed: of the draw.
+        noise: the standard error of a quality, as far as the rows that it was measured on make it.
     """
 
     def __init__(
@@ -59,9 +61,10 @@ class Expected:
         worst: Callable[[optuna.Study], Sequence[float]],
         floor: float,
         seed: int,
+        noise: float = 0.0,
     ) -> None:
         self._space, self._goals, self._costs, self._worst = space, goals, costs, worst
-        self._floor, self._seed = floor, seed
+        self._floor, self._seed, self._noise = floor, seed, noise
 
     def choose(self, study: optuna.Study) -> StudentSpec | None:
         """Return the student to look at next; None where none that is new and may keep the limits is found."""
@@ -106,20 +109,25 @@ class Expected:
         return [(spec, footprint) for spec, footprint in new if not self._goals.breaks(footprint)][:COMPARED]
 
     def _scored(self, known: dict[str, FrozenTrial]) -> dict[StudentSpec, float]:
-        """Return the quality of each student, of those that were stopped early with what others gained after that."""
+        """Return the quality of each student, of those that were stopped early with what others gained after that.
+
+        Qualities are drawn towards what the distance from the teacher tells (see `nas.denoising`).
+        """
         place = self._goals.objectives.index("quality") if "quality" in self._goals.objectives else None
         gains: dict[str, list[float]] = {}
         for trial in known.values():
             if trial.state == TrialState.COMPLETE and place is not None:
                 for rung in _rungs(trial):
                     gains.setdefault(rung, []).append(trial.user_attrs[QUALITY] + trial.user_attrs[rung][place])
+        trained = {name: trial for name, trial in known.items() if QUALITY in trial.user_attrs}
+        attributes = [trial.user_attrs for trial in trained.values()]
+        drawn = denoised([a[QUALITY] for a in attributes], [a[DISTANCE] for a in attributes], self._noise)
         scored = {}
-        for name, trial in known.items():
-            if QUALITY in trial.user_attrs:
-                value = float(trial.user_attrs[QUALITY])
-                if trial.state == TrialState.PRUNED:
-                    value += float(np.median(gains.get(_rungs(trial)[-1], [0.0]))) if _rungs(trial) else 0.0
-                scored[parse_student(name)] = value
+        for (name, trial), quality in zip(trained.items(), drawn, strict=True):
+            value = float(quality)
+            if trial.state == TrialState.PRUNED:
+                value += float(np.median(gains.get(_rungs(trial)[-1], [0.0]))) if _rungs(trial) else 0.0
+            scored[parse_student(name)] = value
         return scored
 
     def _point(self, quality: float, footprint: Footprint) -> Point:

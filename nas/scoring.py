@@ -64,6 +64,9 @@ class Scorer(Protocol):
     def teacher(self) -> float:
         """The teacher's metric."""
 
+    noise: float
+    """The standard error of a metric on the evaluation split, by the teacher's."""
+
 
 class Scale:
     """Builds candidates and measures them as the teacher is measured.

@@ -136,3 +136,27 @@ def test_the_same_study_gets_the_same_student():
     names = [[t.user_attrs[STUDENT] for t in _search(space, BOTH, "gp", 3, 8)[0].trials] for _ in range(2)]
     assert names[0] == names[1]
     assert optuna.trial.TrialState.WAITING not in {t.state for t in _search(space, BOTH, "gp", 3, 8)[0].trials}
+
+
+class Noisy(Smooth):
+    """Adds chance to the metric of a student, none to its distance, and remembers what it would be without."""
+
+    noise = 0.08
+
+    def train(self, spec, model, watch):
+        sound = super().train(spec, model, lambda *_: True).quality
+        quality = sound + self.noise * np.random.default_rng(len(spec.name) + spec.hidden + spec.layers).normal()
+        watch(self.last, quality)
+        return Score(quality, float(np.exp(-4 * sound)))
+
+
+def test_what_it_learns_from_is_nearer_to_the_truth_than_what_was_measured():
+    space = parse_space((), {}, TEACHER, 6, "bert")
+    study, expected = _search(space, BOTH, "random", 0, 24, scorer=Noisy())
+    expected._noise = Noisy.noise
+    trials = {t.user_attrs[STUDENT]: t for t in study.trials if feasible(t)}
+    scored = {spec.name: value for spec, value in expected._scored(trials).items()}
+    assert len(scored) > 8
+    true = {name: Smooth().train(parse_student(name), None, lambda *_: True).quality for name in scored}
+    errors = [sum((each[n] - true[n]) ** 2 for n in true) for each in (scored, {n: trials[n].values[0] for n in true})]
+    assert errors[0] < 0.5 * errors[1]
