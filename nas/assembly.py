@@ -1,7 +1,7 @@
 """Joins the rooms for `nas.search`: prepare, search, finish the best, report."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,8 @@ from nas.expected import Expected
 from nas.finalists import Finalist, finalists, in_order
 from nas.finishing import Finished, finish, footprints
 from nas.footprint import Footprint, measured_footprint
-from nas.front import Candidate, by_quality, candidates, chosen, reference_point
+from nas.front import Candidate, by_quality, candidates, chosen, reference_point, stopped_early
+from nas.incumbent import incumbent
 from nas.ladder import begin, ladder
 from nas.latency_model import products
 from nas.limits import check_possible, told_limits, why_none
@@ -78,7 +79,7 @@ def _carry_out(request: Request, storage: BaseStorage, place: str, console: Cons
     found = candidates(study, question.goals, scorer.noise)
     if not found:
         raise UserError(why_none(study, question))
-    looked = _longer(request, question, study, found, scorer.noise)
+    looked = _longer(request, question, study, found, scorer)
     found = in_order(found, looked)
     finished = _finish(request, question, chosen(found, request.finish), console)
     _write_best(request, question, scorer, found, finished)
@@ -88,17 +89,27 @@ def _carry_out(request: Request, storage: BaseStorage, place: str, console: Cons
 
 
 def _longer(
-    request: Request, question: Question, study: optuna.Study, found: Sequence[Candidate], noise: float
+    request: Request, question: Question, study: optuna.Study, found: Sequence[Candidate], scorer: Scorer
 ) -> list[Finalist]:
     """Look longer at the best, where one is to be finished for its quality; other workers of the folder wait."""
     if not (request.finish and by_quality(question.goals)):
         return []
     steps = _longer_steps(request)
     with FileLock(request.out / FINALISTS_LOCK):
+        own = _incumbent(request, question, study, scorer) if request.finalists > 1 else None
         return finalists(
-            study, found, request.finalists, noise, steps,
-            lambda: ready_for_longer(request, question, steps), question.parse,
+            study, found, request.finalists, scorer.noise, steps,
+            lambda: ready_for_longer(request, question, steps), question.parse, stopped_early(study), own,
         )  # fmt: skip
+
+
+def _incumbent(request: Request, question: Question, study: optuna.Study, scorer: Scorer) -> Candidate | None:
+    """Return the hand-made student, where it is not ruled out; slices of a supernet are no measure of it."""
+    if request.space_texts or request.space_document or request.proxy.strategy == "supernet":
+        return None
+    spec = question.parse(request.config.student)
+    weigh = _weigh(request, question)
+    return incumbent(study, spec, scorer, question.goals, weigh, question.reference_ms)
 
 
 def _longer_steps(request: Request) -> int:
@@ -155,11 +166,13 @@ def _how(request: Request) -> str:
     if proxy.strategy == "supernet":
         how = f"slices of one student that is trained for {proxy.supernet_steps} steps"
     if request.finish and request.finalists > 1 and by_quality(request.goals):
-        how += f", then the best {request.finalists} for {_longer_steps(request)} steps"
+        how += f", then the best {request.finalists} and {request.config.student} for {_longer_steps(request)} steps"
     return how
 
 
-def _search(request: Request, question: Question, scorer: Scorer, study: optuna.Study, method: str) -> None:
+def _weigh(request: Request, question: Question) -> Callable[[StudentSpec, PreTrainedModel], Footprint]:
+    """Return what weighs a student."""
+
     def weigh(spec: StudentSpec, model: PreTrainedModel) -> Footprint:
         device = question.device
         predicted = None if device is None else lambda: device.predict(spec)
@@ -167,6 +180,11 @@ def _search(request: Request, question: Question, scorer: Scorer, study: optuna.
             model, question.reference, request.setting, memory=question.goals.needs_memory, predicted_ms=predicted
         )
 
+    return weigh
+
+
+def _search(request: Request, question: Question, scorer: Scorer, study: optuna.Study, method: str) -> None:
+    weigh = _weigh(request, question)
     objective = Objective(study, question.space, question.goals, scorer, weigh, scorer.teacher, request.proxy.share)
     if method != RANDOM:
         begin(study, question.space, _first(request, question))

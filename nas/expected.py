@@ -3,7 +3,7 @@
 Emmerich 2005; Daulton et al. 2020, "Differentiable expected hypervolume improvement", arXiv:2006.05078. Deviations: a
 Gaussian process (Matérn 5/2, a length for each dimension) stands for the quality alone, since costs follow from sizes
 (`nas.cost_models`); the expectation is over three points of Gauss-Hermite quadrature; the best of students drawn at
-random is taken.
+random is taken; now and then the expected improvement of the quality alone decides (Jones et al. 1998, equation 15).
 """
 
 import math
@@ -15,6 +15,7 @@ import numpy as np
 import optuna
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial, TrialState
+from scipy.stats import norm
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
@@ -23,6 +24,7 @@ from nas.choosers import Chance
 from nas.cost_models import CostModels
 from nas.denoising import denoised
 from nas.footprint import Footprint
+from nas.front import by_quality
 from nas.goals import Goals
 from nas.objective import DISTANCE, FOOTPRINT, NOTE, QUALITY, RUNG, STUDENT, TWIN
 from nas.search_space import SearchSpace
@@ -32,6 +34,10 @@ from students.spec import StudentSpec, parse_student
 
 FEWEST = 4
 """So many students must have a score before the next one is chosen by what is expected of it."""
+
+TURN = 4
+"""Every so many students one is chosen for its quality alone, where the best within the limits is wanted: at a limit no
+hypervolume can be gained, and that is where the best ones are."""
 
 DRAWN, COMPARED = 4000, 300
 _NODES = ((-math.sqrt(3), 1 / 6), (0.0, 2 / 3), (math.sqrt(3), 1 / 6))
@@ -83,6 +89,8 @@ class Expected:
             return candidates[0][0]
         pending = [parse_student(name) for name, t in known.items() if t.state == TrialState.RUNNING]
         qualities = _Qualities([*scored], [*scored.values()])
+        if by_quality(self._goals) and len(trials) % TURN == 0:
+            return self._best(qualities, [spec for spec, _ in candidates], max(scored.values()))
         front = [
             self._point(quality, Footprint(**known[spec.name].user_attrs[FOOTPRINT]))
             for spec, quality in scored.items()
@@ -100,6 +108,13 @@ class Expected:
             for (_, footprint), mean, deviation in zip(candidates, means, deviations, strict=True)
         ]
         return candidates[int(np.argmax(gains))][0]
+
+    @staticmethod
+    def _best(qualities: "_Qualities", specs: Sequence[StudentSpec], best: float) -> StudentSpec:
+        """Return the student that is expected to be above the best by the most."""
+        means, deviations = qualities.guess(specs)
+        above = (means - best) / np.maximum(deviations, 1e-9)
+        return specs[int(np.argmax((means - best) * norm.cdf(above) + deviations * norm.pdf(above)))]
 
     def _candidates(self, seed: int, known: dict[str, FrozenTrial]) -> list[tuple[StudentSpec, Footprint]]:
         """Return students that nobody has looked at and that will probably keep the limits on costs."""

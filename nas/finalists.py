@@ -46,6 +46,8 @@ def finalists(
     steps: int,
     scorer: Callable[[], Scorer],
     parse: Callable[[str], StudentSpec],
+    stopped: Sequence[Candidate] = (),
+    own: Candidate | None = None,
 ) -> list[Finalist]:
     """Distil the best for longer; return them, the one that answers most like the teacher first.
 
@@ -61,11 +63,16 @@ def finalists(
         steps: of the longer distillation.
         scorer: returns what distils them; called where one is needed.
         parse: returns what a student's text stands for.
+        stopped: students that were stopped early; those nearest to the teacher by then may be among the best, too.
+        own: the hand-made student, which is distilled beside them.
     """
-    chosen = sorted(alike(found, noise), key=lambda candidate: candidate.distance)[:count]
+    nearest = sorted([*alike(found, noise), *stopped], key=lambda candidate: candidate.distance)
+    chosen = nearest[:count]
+    if own is not None and own.student not in {each.student for each in chosen}:
+        chosen.append(own)
     if len(chosen) < 2:
         return []
-    scores = {each.student: _kept(study, steps, each.student) for each in chosen}
+    scores = {each.student: kept_score(study, steps, each.student) for each in chosen}
     missing = [student for student, score in scores.items() if score is None]
     if missing:
         distils = scorer()
@@ -74,7 +81,7 @@ def finalists(
             model = distils.build(spec)
             distils.start(spec, model)
             found_now = distils.train(spec, model, lambda *_: True)
-            study.set_user_attr(_key(steps, student), found_now._asdict())
+            keep_score(study, steps, student, found_now)
             scores[student] = found_now
     looked = [Finalist(each, steps, score) for each in chosen if (score := scores[each.student]) is not None]
     sound = [finalist for finalist in looked if math.isfinite(finalist.score.distance)]
@@ -87,9 +94,15 @@ def in_order(found: Sequence[Candidate], looked: Sequence[Finalist]) -> list[Can
     return [*first, *(candidate for candidate in found if candidate not in first)]
 
 
-def _kept(study: optuna.Study, steps: int, student: str) -> Score | None:
+def kept_score(study: optuna.Study, steps: int, student: str) -> Score | None:
+    """Return what a student's distillation of so many steps gave; None before it was done."""
     kept = study.user_attrs.get(_key(steps, student))
     return None if kept is None else Score(**kept)
+
+
+def keep_score(study: optuna.Study, steps: int, student: str, score: Score) -> None:
+    """Keep in the study what a student's distillation gave."""
+    study.set_user_attr(_key(steps, student), score._asdict())
 
 
 def _key(steps: int, student: str) -> str:

@@ -23,7 +23,7 @@ class Candidate:
         quality: its metric after the short distillation.
         distance: of its answers from the teacher's then; see `nas.scoring.Score`.
         footprint: its costs.
-        trial: its number.
+        trial: its number; None of the hand-made student, which is none of the search's.
         on_front: whether none is better in one objective and as good in the others.
     """
 
@@ -31,7 +31,7 @@ class Candidate:
     quality: float
     distance: float
     footprint: Footprint
-    trial: int
+    trial: int | None
     on_front: bool
 
     def document(self) -> dict[str, Any]:
@@ -50,6 +50,15 @@ def feasible(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.COMPLETE and all(value <= 0 for value in trial.constraints.values())
 
 
+def stopped_early(study: optuna.Study) -> list[Candidate]:
+    """Return the students that fell behind others at a rung, with what they were worth then."""
+    return [
+        _candidate(trial, on_front=False)
+        for trial in looked_at(study)
+        if trial.state == TrialState.PRUNED and QUALITY in trial.user_attrs
+    ]
+
+
 def candidates(study: optuna.Study, goals: Goals, noise: float = 0.0) -> list[Candidate]:
     """Return the students that keep every limit, the best first.
 
@@ -65,14 +74,7 @@ def candidates(study: optuna.Study, goals: Goals, noise: float = 0.0) -> list[Ca
     trials = [trial for trial in looked_at(study) if feasible(trial)]
     costs = {t.number: goals.as_costs(tuple(t.values)) for t in trials}
     found = [
-        Candidate(
-            trial.user_attrs[STUDENT],
-            trial.user_attrs[QUALITY],
-            trial.user_attrs[DISTANCE],
-            Footprint(**trial.user_attrs[FOOTPRINT]),
-            trial.number,
-            not any(dominates(other, costs[trial.number]) for other in costs.values()),
-        )
+        _candidate(trial, on_front=not any(dominates(other, costs[trial.number]) for other in costs.values()))
         for trial in trials
     ]
     found.sort(key=lambda candidate: _rank(candidate, goals))
@@ -81,6 +83,18 @@ def candidates(study: optuna.Study, goals: Goals, noise: float = 0.0) -> list[Ca
         found.remove(best)
         found.insert(0, best)
     return found
+
+
+def _candidate(trial: FrozenTrial, *, on_front: bool) -> Candidate:
+    attributes = trial.user_attrs
+    return Candidate(
+        attributes[STUDENT],
+        attributes[QUALITY],
+        attributes[DISTANCE],
+        Footprint(**attributes[FOOTPRINT]),
+        trial.number,
+        on_front,
+    )
 
 
 def by_quality(goals: Goals) -> bool:

@@ -67,7 +67,7 @@ def finalists_table(record: Record) -> Table:
         ["student", metric, "then", "distance", "then"],
         [
             [
-                Cell(sizes(row["student"]), row["student"]),
+                Cell(sizes(row["student"]), "by hand" if row["trial"] is None else row["student"]),
                 Cell(f"{100 * row['quality_in_search']:.2f}"),
                 Cell(f"{100 * row['quality']:.2f}"),
                 Cell(f"{row['distance_in_search']:.3f}"),

@@ -160,3 +160,27 @@ def test_what_it_learns_from_is_nearer_to_the_truth_than_what_was_measured():
     true = {name: Smooth().train(parse_student(name), None, lambda *_: True).quality for name in scored}
     errors = [sum((each[n] - true[n]) ** 2 for n in true) for each in (scored, {n: trials[n].values[0] for n in true})]
     assert errors[0] < 0.5 * errors[1]
+
+
+def _largest(study):
+    names = [t.user_attrs[STUDENT] for t in study.trials if feasible(t)]
+    return max(weigh(parse_student(name), None).latency_ms for name in names)
+
+
+def test_where_the_best_is_wanted_students_near_the_limit_are_looked_at(monkeypatch):
+    space = parse_space((), {}, TEACHER, 6, "bert")
+    near = [_largest(_search(space, BOTH, "gp", seed, 14)[0]) for seed in range(3)]
+    monkeypatch.setattr("nas.expected.TURN", 1000)
+    without = [_largest(_search(space, BOTH, "gp", seed, 14)[0]) for seed in range(3)]
+    assert np.mean(near) > np.mean(without) and np.mean(near) > 0.85 * BOTH.max_latency_ms
+
+
+def test_the_expected_improvement_is_that_of_the_paper():
+    class Guess:
+        def guess(self, specs):
+            return np.array([0.50, 0.49, 0.60]), np.array([0.0, 0.1, 0.05])
+
+    specs = [parse_student(f"family=bert,layers={n},hidden=96,heads=6,feed_forward=256") for n in (1, 2, 3)]
+    draw = np.random.default_rng(0).normal(size=200_000)
+    gains = [np.maximum(m + s * draw - 0.55, 0).mean() for m, s in zip(*Guess().guess(specs), strict=True)]
+    assert Expected._best(Guess(), specs, 0.55) == specs[int(np.argmax(gains))] == specs[2]

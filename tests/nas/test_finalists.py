@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import optuna
 import pytest
@@ -101,3 +102,24 @@ def test_one_alone_needs_no_longer_look(count, found):
     assert _looked(optuna.create_study(), scorer, count=count, found=found) == []
     assert not scorer.trained
     assert in_order(found, []) == found
+
+
+def test_one_that_was_stopped_early_may_be_among_them():
+    stopped = [_candidate(5, 0.70, 0.15), _candidate(6, 0.70, 0.35)]
+    looked = finalists(
+        optuna.create_study(), FOUND, 3, NOISE, 40, Longer, parse_student, stopped
+    )  # fmt: skip
+    assert sorted(each.candidate.trial for each in looked) == [2, 3, 5], "the three nearest of both"
+
+
+def test_the_hand_made_student_is_beside_them_and_may_win():
+    scorer, own = Longer(), replace(_candidate(1, 0.5, 0.9), trial=None, student=_student(1).replace("256", "384"))
+    looked = finalists(optuna.create_study(), FOUND, 2, NOISE, 40, lambda: scorer, parse_student, (), own)
+    assert scorer.trained == [3, 2, 1]
+    assert looked[0].candidate == own and in_order(FOUND, looked)[0] == own
+
+
+def test_the_hand_made_student_is_not_looked_at_twice():
+    scorer = Longer()
+    finalists(optuna.create_study(), FOUND, 2, NOISE, 40, lambda: scorer, parse_student, (), FOUND[2])
+    assert scorer.trained == [3, 2]
