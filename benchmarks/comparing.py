@@ -49,7 +49,7 @@ def compare(
     Raises:
         UserError: bad input, or a file fails on its golden sentences (after everything else is printed and written).
     """
-    names = _names(files)
+    names = named(files)
     if json is not None:
         _check_writable(json)
     if not check:
@@ -93,7 +93,7 @@ def _document(rows: Sequence[Any], found: Mapping[str, Proven], starts: Mapping[
     }
 
 
-def _names(files: Sequence[Path]) -> dict[str, Path]:
+def named(files: Sequence[Path]) -> dict[str, Path]:
     """Name files as shortly as keeps them apart: file name, or else the path as given."""
     short = {path.name: path for path in files}
     names = short if len(short) == len(files) else {str(path): path for path in files}

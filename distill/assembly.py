@@ -121,6 +121,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     run.reading.tokenizer.save_pretrained(folder / "student")
     exported = exporting.export_and_prove(run, students[0].evaluation_logits, folder, request.max_drop)
     shipping.ship(run, exported, folder / "student")
+    shipping.prove_teacher(run, folder / "teacher-onnx")
     for file in exported:
         console.print(file.describe())
     kept = {file.name: file.path for file in exported if not file.refused}

@@ -1,4 +1,4 @@
-"""What stands in the student's folder beside its files, so that the folder can be shipped as it is."""
+"""What stands beside a run's files: the student's can be shipped as they are, the teacher's checked on a phone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from distill.exporting import Exported
 from distill.preparation import Run
 from students.exporting.deployment import Deployed, Text, describe, golden_of
-from students.exporting.golden import check
+from students.exporting.golden import GOLDEN, check
 
 SENTENCES = 16
 
@@ -28,6 +28,17 @@ def ship(run: Run, exported: Sequence[Exported], folder: Path) -> None:
     golden = golden_of(run.student, tokenizer, _sentences(run))
     files = [Deployed(path.name, path.stat().st_size / 1e6, check(golden, path)) for path in paths]
     describe(run.student, tokenizer, folder, golden, files, f"{run.config.student} for {run.task.name}")
+
+
+def prove_teacher(run: Run, folder: Path) -> None:
+    """Write golden sentences beside the teacher's files, so that a phone can check them, too.
+
+    Args:
+        run: with its first teacher in the data's units.
+        folder: of the teacher's files.
+    """
+    if folder.is_dir():
+        golden_of(run.teacher.model, run.readings[0].tokenizer, _sentences(run)).write(folder / GOLDEN)
 
 
 def _sentences(run: Run) -> list[Text]:

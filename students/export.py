@@ -1,18 +1,25 @@
 """`python -m students.export DIR`: a model's folder to ship, proven against PyTorch."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
 
+if TYPE_CHECKING:
+    from students.exporting.tuning import Tuned
+
 TASKS = ("classification", "token-classification", "question-answering", "embedding")
 PRECISIONS = ("fp32", "fp16", "int8", "int8-tables4")
 WIDTH = 160
+LENGTHS, ROUNDS = (16, 32, 64, 128), 12
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -35,6 +42,18 @@ def export(
     min_agreement: Annotated[
         float, typer.Option(help="Least share of the texts' answers that must be PyTorch's.")
     ] = 0.9,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure several graphs of each precision here, and keep the fastest.")
+    ] = False,
+    every_form: Annotated[
+        bool, typer.Option("--every-form", help="Write them all into forms/, to be measured on another device.")
+    ] = False,
+    measured: Annotated[
+        Path | None, typer.Option(help="What that device wrote: keep what is the fastest there.")
+    ] = None,
+    ort: Annotated[
+        bool, typer.Option("--ort", help="Write .ort files too, for minimal builds of the runtime.")
+    ] = False,
 ) -> None:
     """Write ONNX files with tokenizer, labels, golden sentences and a README; needs PyTorch only here."""
     chosen = list(dict.fromkeys(precision or ("fp32", "int8")))
@@ -45,19 +64,45 @@ def export(
         raise unknown("task", task, TASKS)
     if not 0 <= min_agreement <= 1:
         raise UserError(f"--min-agreement {min_agreement}: it must be from 0 to 1.")
+    if tune + every_form + (measured is not None) > 1:
+        raise UserError("--tune measures here, --every-form and --measured are for another device: give one of them.")
     lines = None if texts is None else _lines(texts)
     from pocketbert.weights import check_model_folder  # noqa: PLC0415  (seconds, which --help should not take)
-    from students.exporting.deployment import deploy  # noqa: PLC0415  (the same)
+    from students.exporting.deployment import deploy, golden_of  # noqa: PLC0415  (the same)
     from students.exporting.golden import TEXTS  # noqa: PLC0415  (the same)
     from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
+    from students.exporting.minimal import write_ort  # noqa: PLC0415  (the same)
+    from students.exporting.tuning import (  # noqa: PLC0415  (the same)
+        FOLDER,
+        check_has_forms,
+        measured_elsewhere,
+        tuned,
+        write_forms,
+    )
 
     place = find_folder(folder)
     check_model_folder(place)
     model, tokenizer = load(place, task)
     target = out or place / "onnx"
+    golden = golden_of(model, tokenizer, lines or TEXTS)
+    if every_form:
+        paths = write_forms(model, target / FOLDER, chosen, golden)
+        console.print(f"{len(paths)} files in {target / FOLDER}: measure them with python -m benchmarks.phone or "
+                      "benchmarks.latency --json, and give what that writes to --measured.")  # fmt: skip
+        return
+    found = []
+    if measured is not None:
+        check_has_forms(model)
+        found = measured_elsewhere(measured, chosen)
+    elif tune:
+        with TemporaryDirectory() as temporary:
+            found = tuned(_measured(write_forms(model, Path(temporary), chosen, golden)), chosen)
+    _tell(found)
+    forms = {each.precision: each.form for each in found if each.chosen}
     files = deploy(
-        model, tokenizer, target, lines or TEXTS, chosen, least_agreement=min_agreement, name=folder.resolve().name
-    )
+        model, tokenizer, target, lines or TEXTS, chosen, least_agreement=min_agreement, name=folder.resolve().name,
+        forms=forms,
+    )  # fmt: skip
     table = Table(title=f"{files[0].checked.texts} sentences beside PyTorch")
     for column in ("file", "MB", "largest difference", "agreement"):
         table.add_column(column, justify="left" if column == "file" else "right")
@@ -66,7 +111,37 @@ def export(
         difference = f"{file.checked.largest_difference:.2g}"
         table.add_row(file.name, f"{file.megabytes:.1f}", difference, "" if same is None else f"{same:.3f}")
     (console if console.is_terminal or console.width > WIDTH else Console(width=WIDTH)).print(table)
+    if ort:
+        for path in write_ort([target / file.name for file in files]):
+            console.print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
     console.print(f"written: {target}")
+
+
+def _measured(paths: Sequence[Path]) -> list[dict[str, Any]]:
+    """Measure files in turn on this machine, one thread."""
+    from benchmarks.device import refuse_emulation  # noqa: PLC0415  (this command alone joins the two rooms)
+    from benchmarks.measuring import measure  # noqa: PLC0415  (the same)
+
+    refuse_emulation()
+    terminal = Console(stderr=True)
+    with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
+        task = bar.add_task(f"measuring {len(paths)} files")
+        rows = measure(
+            {path.name: path for path in paths}, LENGTHS, rounds=ROUNDS,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )  # fmt: skip
+    return [vars(row) for row in rows]
+
+
+def _tell(found: Sequence["Tuned"]) -> None:
+    if not found:
+        return
+    table = Table(title="forms of the graph")
+    for column in ("precision", "form", "times as fast as the default", ""):
+        table.add_column(column, justify="right" if "times" in column else "left")
+    for each in found:
+        table.add_row(each.precision, each.form.name, f"{each.speed:.2f}", "kept" if each.chosen else "")
+    console.print(table)
 
 
 def _lines(path: Path) -> list[str]:

@@ -16,6 +16,7 @@ from pocketbert.files import write_json, write_text
 from students.exporting.answers import torch_answers
 from students.exporting.blocks import input_names
 from students.exporting.files import export_fp16, export_fp32, export_int8
+from students.exporting.forms import Form
 from students.exporting.golden import GOLDEN, Checked, Golden, check
 from students.exporting.lengths import longest_text
 from students.exporting.proof import LIMIT, worst_difference
@@ -66,6 +67,7 @@ def deploy(
     least_agreement: float,
     metadata: Mapping[str, object] | None = None,
     name: str = "",
+    forms: Mapping[str, Form] | None = None,
 ) -> list[Deployed]:
     """Write the folder; files that are there already are replaced.
 
@@ -78,12 +80,14 @@ def deploy(
         least_agreement: a file that agrees with PyTorch on fewer of the texts is removed again.
         metadata: kept in the files.
         name: of the model, for the folder's README.
+        forms: of the graphs, by precision; the others have the default.
 
     Raises:
         UserError: the model can't be exported, or a file differs from PyTorch by too much; the others are kept.
     """
     golden = golden_of(model, tokenizer, texts)
-    files = [_written(model, out, precision, golden, metadata) for precision in precisions]
+    chosen = forms or {}
+    files = [_written(model, out, precision, golden, metadata, chosen.get(precision)) for precision in precisions]
     kept = [file for file in files if _agrees(file.checked, least_agreement)]
     for file in files:
         if file not in kept:
@@ -152,10 +156,15 @@ def encode(
 
 
 def _written(
-    model: PreTrainedModel, out: Path, precision: str, golden: Golden, metadata: Mapping[str, object] | None
+    model: PreTrainedModel,
+    out: Path,
+    precision: str,
+    golden: Golden,
+    metadata: Mapping[str, object] | None,
+    form: Form | None,
 ) -> Deployed:
     path = out / f"model-{precision}.onnx"
-    PRECISIONS[precision](model, path, metadata)
+    PRECISIONS[precision](model, path, metadata, form=form)
     if precision == "fp32" and (worst := worst_difference(model, path)) > LIMIT:
         path.unlink()
         raise UserError(f"{path.name} differs from PyTorch by {worst:.2g} of its largest answer, and was removed.")

@@ -12,6 +12,7 @@ from students.exporting.classes import bytes_by_class
 from students.exporting.compact import FourBitTables, halved
 from students.exporting.direct import can_write, write
 from students.exporting.fallback import quantize_graph, trace
+from students.exporting.forms import Form, skipping
 from students.exporting.graph import write_model
 from students.exporting.lengths import longest_text
 from students.exporting.precision import Int8
@@ -19,7 +20,9 @@ from students.exporting.tasks import task_of
 from students.quantization import FULL_RANGE, REDUCED_RANGE
 
 
-def export_fp32(model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None) -> None:
+def export_fp32(
+    model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None, *, form: Form | None = None
+) -> None:
     """Write a model as one float32 ONNX file with dynamic batch and sequence.
 
     Bert, roberta, electra, distilbert, albert, mobilebert and ib_bert are written from their weights with the fused
@@ -33,21 +36,24 @@ def export_fp32(model: PreTrainedModel, path: Path, metadata: Mapping[str, objec
         metadata: kept in the file: text as it is, anything else as JSON. `precision`, `family`, `labels` (a
             list in id order), `task`, `bytes` (by class), `vocabulary_size`, `pad_token_id` and `max_length` are
             always there.
+        form: how the graph is written, where it is written from the weights; None: as is fastest on most processors.
 
     Raises:
         UserError: the model cannot be traced, or would need more than one file can hold (2 GiB).
     """
-    graph = write(model) if can_write(model) else trace(model)
-    write_model(graph, path, _properties(model, graph, metadata, "float32"))
+    graph = _float32(model, form)
+    write_model(graph, path, _properties(model, graph, metadata, "float32", form))
 
 
-def export_fp16(model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None) -> None:
+def export_fp16(
+    model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None, *, form: Form | None = None
+) -> None:
     """Write a model as one ONNX file whose matrices are kept in half precision and used in float32.
 
     See `export_fp32` for the arguments and errors, and `students.exporting.compact.halved` for what it costs.
     """
-    graph = halved(write(model) if can_write(model) else trace(model))
-    write_model(graph, path, _properties(model, graph, metadata, "float16"))
+    graph = halved(_float32(model, form))
+    write_model(graph, path, _properties(model, graph, metadata, "float16", form))
 
 
 def export_int8(
@@ -57,6 +63,7 @@ def export_int8(
     *,
     full_range: bool = False,
     four_bit_tables: bool = False,
+    form: Form | None = None,
 ) -> None:
     """Write a model as one int8 ONNX file; see `export_fp32` for the arguments and errors.
 
@@ -73,17 +80,34 @@ def export_int8(
             student (LOG.md); with 7 bits a file answers alike on all of them, so that is the default.
         four_bit_tables: keep the word embeddings, the larger part of a small student's file, in 4 bits with a scale
             for every 32 numbers.
+        form: see `export_fp32`; one of the same tables.
     """
     largest = FULL_RANGE if full_range else REDUCED_RANGE
     if can_write(model):
-        graph = write(model, partial(FourBitTables if four_bit_tables else Int8, largest=largest))
+        maker = form.maker if form else FourBitTables if four_bit_tables else Int8
+        graph = _skipping(write(model, partial(maker, largest=largest)), form)
     else:
         graph = quantize_graph(trace(model), largest, four_bit_tables=four_bit_tables)
-    write_model(graph, path, _properties(model, graph, metadata, "int8, tables int4" if four_bit_tables else "int8"))
+    precision = "int8, tables int4" if four_bit_tables else "int8"
+    write_model(graph, path, _properties(model, graph, metadata, precision, form))
+
+
+def _float32(model: PreTrainedModel, form: Form | None) -> onnx.ModelProto:
+    if not can_write(model):
+        return trace(model)
+    return _skipping(write(model, form.maker) if form else write(model), form)
+
+
+def _skipping(graph: onnx.ModelProto, form: Form | None) -> onnx.ModelProto:
+    return skipping(graph) if form and form.skips else graph
 
 
 def _properties(
-    model: PreTrainedModel, graph: onnx.ModelProto, metadata: Mapping[str, object] | None, precision: str
+    model: PreTrainedModel,
+    graph: onnx.ModelProto,
+    metadata: Mapping[str, object] | None,
+    precision: str,
+    form: Form | None,
 ) -> dict[str, str]:
     labels = list((model.config.id2label or {}).values())
     values: dict[str, object] = {"precision": precision, "family": model.config.model_type, "labels": labels}
@@ -94,5 +118,7 @@ def _properties(
     if (longest := longest_text(model)) is not None:
         values["max_length"] = longest
     values["bytes"] = bytes_by_class(graph)
+    if form is not None and can_write(model):
+        values["form"] = form.name
     values.update(metadata or {})
     return {key: x if isinstance(x, str) else json.dumps(x, ensure_ascii=False) for key, x in values.items()}

@@ -22,3 +22,7 @@ def test_the_students_files_say_what_its_golden_rows_expect(files, tmp_path, dat
     assert read_json(folder / "labels.json") == golden.labels == labels
     assert all(isinstance(text, str) == (data == "labels") for text in golden.texts), "the values are of pairs"
     assert "model-int8.onnx" in (folder / "README.md").read_text()
+    beside = tmp_path / "run" / "teacher-onnx"
+    of_teacher = Golden.read(beside / "golden.json")
+    assert of_teacher.texts == golden.texts and of_teacher.expected != golden.expected
+    assert check(of_teacher, beside / "model-fp32.onnx").relative_difference < 1e-4

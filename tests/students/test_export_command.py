@@ -14,7 +14,9 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForQuestionAn
 
 from pocketbert import command
 from students import export
+from students.exporting.forms import FORMS
 from students.exporting.golden import Golden, check
+from students.exporting.running import run_each
 from tests.running import run_here
 from tests.students.exporting import family_config, random_model
 from tests.students.wordpieces import wordpieces
@@ -146,3 +148,55 @@ def test_a_folder_that_holds_no_model_is_refused(tmp_path: Path) -> None:
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
     _refused(_export(folder), "only pickled weights")
+
+
+def _form(path: Path) -> str | None:
+    return onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map.get("form")
+
+
+def test_the_fastest_graph_here_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "LENGTHS", (4,))
+    monkeypatch.setattr(export, "ROUNDS", 1)
+    result = _export(_folder(tmp_path / "model"), "--min-agreement", 0, "--tune", "--precision", "int8")
+    assert result.returncode == 0, result.stderr
+    assert sum(line.rstrip(" │").endswith("kept") for line in result.stdout.splitlines()) == 1
+    out = tmp_path / "model" / "onnx"
+    assert _form(out / "model-int8.onnx") in {form.name for form in FORMS["int8"]}
+    assert not (out / "forms").exists()
+
+
+def test_every_form_goes_to_a_device_and_what_it_says_decides(tmp_path: Path) -> None:
+    folder, out = _folder(tmp_path / "model"), tmp_path / "out"
+    assert _export(folder, "--out", out, "--every-form", "--precision", "int8").returncode == 0
+    files = sorted((out / "forms").glob("*.onnx"))
+    assert len(files) == len(FORMS["int8"]) and not (out / "model-int8.onnx").exists()
+    golden = Golden.read(out / "forms" / "golden.json")
+    assert all(check(golden, path).relative_difference < 0.3 for path in files)
+    rows = [
+        {"name": path.name, "length": 8, "threads": 1, "p50_ms": 1.0 + ("integer-skip" not in path.name)}
+        for path in files
+    ]
+    (tmp_path / "phone.json").write_text(json.dumps({"rows": rows}))
+    words = ("--out", out, "--measured", tmp_path / "phone.json", "--min-agreement", 0, "--precision", "int8")
+    assert _export(folder, *words).returncode == 0
+    assert _form(out / "model-int8.onnx") == "integer-skip"
+
+
+def test_forms_that_make_no_sense_are_refused(tmp_path: Path) -> None:
+    _refused(_export(_folder(tmp_path / "model"), "--tune", "--every-form"), "give one of them")
+    folder = _folder(tmp_path / "other", "deberta-v2")
+    _refused(_export(folder, "--every-form"), "goes through torch's exporter, and has one form")
+    _refused(_export(folder, "--measured", tmp_path / "none.json"), "has one form")
+
+
+@pytest.mark.filterwarnings("default")  # onnxruntime's tools leave files open
+def test_an_ort_file_answers_as_the_onnx_file_does(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = _export(_folder(tmp_path / "model"), "--out", out, "--min-agreement", 0, "--ort")
+    assert result.returncode == 0, result.stderr
+    golden = Golden.read(out / "golden.json")
+    for precision in ("fp32", "int8"):
+        answers = [run_each(out / f"model-{precision}.{kind}", golden.encodings) for kind in ("onnx", "ort")]
+        np.testing.assert_allclose(*(np.stack([each["logits"] for each in found]) for found in answers), atol=1e-5)
+    operators = (out / "required_operators.config").read_text()
+    assert "DynamicQuantizeMatMul" in operators and str(tmp_path) not in operators

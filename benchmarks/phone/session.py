@@ -1,0 +1,136 @@
+"""One serving: takes what phones send, keeps it, and makes the report anew."""
+
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from rich.console import Console
+
+from benchmarks.phone.addresses import Certificate
+from benchmarks.phone.candidates import Candidate
+from benchmarks.phone.plan import Plan
+from benchmarks.phone.report import FILE_NAME, write_report
+from benchmarks.phone.results import document, keep, kept, name_of, now, understood
+from benchmarks.phone.runtime import Runtime
+from benchmarks.phone.schema import Result
+from benchmarks.phone.serving import Served, application
+from benchmarks.phone.tables import headline
+from benchmarks.phone.visits import Visits
+from students.exporting.golden import GOLDEN
+
+
+class Session:
+    """What a serving knows.
+
+    Args:
+        folder: of the results.
+        title: of what is measured.
+        files: that phones get.
+        laptop: this machine's own rows; None where it did not measure.
+        console: to tell the user.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        title: str,
+        files: Sequence[Candidate],
+        laptop: Mapping[str, Any] | None,
+        console: Console,
+    ) -> None:
+        self._folder, self._title, self._files = folder, title, files
+        self._laptop, self._console = laptop, console
+        self._open: set[str] = set()
+        self.whole = 0
+
+    def served(self, plan: Plan, web: Runtime, origins: set[str], *, isolated: bool) -> Served:
+        """Return what there is to get."""
+        numbered = {str(number): each for number, each in enumerate(self._files)}
+        return Served(
+            plan=plan.told(self._files, web.version),
+            runtime=web.files,
+            models={number: each.path for number, each in numbered.items()},
+            golden={number: each.path.parent / GOLDEN for number, each in numbered.items() if each.golden},
+            origins=frozenset(origins),
+            isolated=isolated,
+        )
+
+    def understand(self, body: bytes) -> Result:
+        """Return what a phone sent; raises UserError."""
+        return understood(body, self._files)
+
+    def take(self, name: str, result: Result) -> None:
+        """Keep a result, whole or so far, and make the report anew."""
+        found = document(result, self._files, f"{now():%Y-%m-%d %H:%M} UTC")
+        keep(self._folder, name, found)
+        who = name_of(found["device"])
+        if not result.complete and name not in self._open:
+            self._open.add(name)
+            self._console.print(f"{who} is measuring")
+        if result.complete:
+            self._open.discard(name)
+            self.whole += 1
+            for file in result.files:
+                if file.failed:
+                    self._console.print(f"{file.name} was not timed: {file.failed}")
+            self._console.print(headline([found]))
+            self._console.print(f"report: {self.write()}")
+
+    def write(self) -> Path:
+        """Make the report of all that is kept; return its path."""
+        return write_report(self._folder, self._title, kept(self._folder), self._laptop)
+
+    def farewell(self) -> None:
+        """Say what is left."""
+        self.write()
+        if self._open:
+            self._console.print(f"{len(self._open)} phone(s) left in the middle: kept, and marked")
+        if not self.whole:
+            self._console.print(f"no whole result came; the report is {self._folder / FILE_NAME}")
+
+
+def serve(
+    served: Served,
+    visits: Visits,
+    session: Session,
+    listening: socket.socket,
+    proof: Certificate | None,
+    *,
+    once: bool,
+) -> None:
+    """Serve until the user ends it, or with `once` until the first whole result.
+
+    Args:
+        served: what there is to get.
+        visits: who may.
+        session: takes the results.
+        listening: where.
+        proof: for https; None: http.
+        once: see above.
+    """
+    ends: list[Callable[[], None]] = []
+
+    def take(name: str, result: Result) -> None:
+        session.take(name, result)
+        if once and session.whole:
+            ends[0]()
+
+    config = uvicorn.Config(
+        application(served, visits, session.understand, take),
+        log_level="error",
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=64,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=2,
+        ssl_certfile=proof.certificate if proof else None,
+        ssl_keyfile=proof.key if proof else None,
+    )
+    server = uvicorn.Server(config)
+    ends.append(lambda: setattr(server, "should_exit", True))
+    with suppress(KeyboardInterrupt):  # the way to end it
+        server.run(sockets=[listening])

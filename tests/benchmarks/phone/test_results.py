@@ -1,0 +1,85 @@
+import json
+
+import numpy as np
+import pytest
+
+from benchmarks.phone.results import document, keep, kept, understood
+from nas.footprint import Setting
+from nas.latency import _read
+from pocketbert.errors import UserError
+from pocketbert.files import write_json
+
+
+def _bytes(value):
+    return json.dumps(value).encode()
+
+
+def _changed(sent, path, value):
+    *steps, last = path
+    place = sent
+    for step in steps:
+        place = place[step]
+    place[last] = value
+    return _bytes(sent)
+
+
+def test_what_is_kept_has_the_percentiles_of_all_samples(sent, files, tmp_path):
+    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+    row = found["rows"][0]
+    samples = [4.0, 4.2, 4.4, 4.0, 4.1, 4.3]
+    assert row["p50_ms"] == pytest.approx(4.15) and row["samples"] == 6 and row["fastest_ms"] == 4.0
+    assert row["p99_ms"] == pytest.approx(np.percentile(samples, 99))
+    assert found["files"][1]["bytes"] == files[1].path.stat().st_size, "what the laptop knows, not what a phone says"
+    assert found["environment"]["processor"] == "Pixel 7"
+    keep(tmp_path, "20260101-100000-00000000", found)
+    assert kept(tmp_path) == [json.loads(json.dumps(found))]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("schema",), 2, "schema"),
+        (("device", "battery"), 1.5, "device.battery"),
+        (("device", "model"), "x" * 401, "device.model"),
+        (("device", "cores"), "8", "device.cores"),
+        (("context", "provider"), "cuda", "context.provider"),
+        (("cells", 0, "samples_ms", 0, 0), -1.0, "cells.0.samples_ms"),
+        (("cells", 0, "samples_ms"), [], "cells.0.samples_ms"),
+        (("cells", 0, "samples_ms"), [[1.0]] * 201, "cells.0.samples_ms"),
+        (("cells", 0, "samples_ms"), [[1.0], [1.0, 2.0]], "more samples in one round"),
+        (("cells", 0, "name"), "../../etc/passwd", "was not given"),
+        (("cells", 0, "length"), 8, "twice"),
+        (("files", 0, "name"), "model-int8.onnx", "twice"),
+        (("files", 0, "failed"), "wrong", "timed all the same"),
+        (("files", 0, "fetch_ms"), float("nan"), "fetch_ms"),
+        (("surprise",), 1, "surprise"),
+    ],
+)
+def test_anything_else_is_refused_with_its_place(sent, files, path, value, message):
+    with pytest.raises(UserError, match=message):
+        understood(_changed(sent, path, value), files)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"' + b"x" * 100, b"\xff\xfe", b"[" * 100_000])
+def test_what_is_no_document_is_refused(files, body):
+    with pytest.raises(UserError, match="no result of schema 1"):
+        understood(body, files)
+
+
+@pytest.mark.parametrize("content", ["{", '{"schema": 9}', "[]"])
+def test_a_folder_with_a_strange_result_is_told(tmp_path, content):
+    (tmp_path / "20260101-100000-00000000.json").write_text(content)
+    with pytest.raises(UserError, match="move it away"):
+        kept(tmp_path)
+
+
+def test_a_search_reads_a_phones_latencies(sent, files, tmp_path):
+    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+    path = keep(tmp_path, "20260101-100000-00000000", found)
+    write_json(tmp_path / "students.json", {"model-fp32.onnx": "2x128", "model-int8.onnx": "4x312"})
+    timings, facts = _read(path, tmp_path, Setting(8, 1, 2))
+    assert [(each.student, each.milliseconds) for each in timings] == [
+        ("2x128", pytest.approx(8.15)),
+        ("4x312", pytest.approx(3.05)),
+    ]
+    assert facts["processor"] == "Pixel 7"
