@@ -37,7 +37,10 @@ def export(
         str | None, typer.Option(help=f"{', '.join(TASKS)}. Default: as the folder's configuration says.")
     ] = None,
     texts: Annotated[
-        Path | None, typer.Option(help="A text a line, for the golden sentences. Default: some English ones.")
+        Path | None,
+        typer.Option(
+            help="A text a line, for the golden sentences. Default: those of the folder's, or some English ones."
+        ),
     ] = None,
     min_agreement: Annotated[
         float, typer.Option(help="Least share of the texts' answers that must be PyTorch's.")
@@ -69,7 +72,7 @@ def export(
     lines = None if texts is None else _lines(texts)
     from pocketbert.weights import check_model_folder  # noqa: PLC0415  (seconds, which --help should not take)
     from students.exporting.deployment import deploy, golden_of  # noqa: PLC0415  (the same)
-    from students.exporting.golden import TEXTS  # noqa: PLC0415  (the same)
+    from students.exporting.golden import GOLDEN, TEXTS, Golden  # noqa: PLC0415  (the same)
     from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
     from students.exporting.minimal import write_ort  # noqa: PLC0415  (the same)
     from students.exporting.tuning import (  # noqa: PLC0415  (the same)
@@ -84,9 +87,10 @@ def export(
     check_model_folder(place)
     model, tokenizer = load(place, task)
     target = out or place / "onnx"
-    golden = golden_of(model, tokenizer, lines or TEXTS)
+    own = place / GOLDEN
+    sentences = lines or (Golden.read(own).texts if own.is_file() else TEXTS)
     if every_form:
-        paths = write_forms(model, target / FOLDER, chosen, golden)
+        paths = write_forms(model, target / FOLDER, chosen, golden_of(model, tokenizer, sentences))
         console.print(f"{len(paths)} files in {target / FOLDER}: measure them with python -m benchmarks.phone or "
                       "benchmarks.latency --json, and give what that writes to --measured.")  # fmt: skip
         return
@@ -96,11 +100,12 @@ def export(
         found = measured_elsewhere(measured, chosen)
     elif tune:
         with TemporaryDirectory() as temporary:
-            found = tuned(_measured(write_forms(model, Path(temporary), chosen, golden)), chosen)
+            paths = write_forms(model, Path(temporary), chosen, golden_of(model, tokenizer, sentences))
+            found = tuned(_measured(paths), chosen)
     _tell(found)
     forms = {each.precision: each.form for each in found if each.chosen}
     files = deploy(
-        model, tokenizer, target, lines or TEXTS, chosen, least_agreement=min_agreement, name=folder.resolve().name,
+        model, tokenizer, target, sentences, chosen, least_agreement=min_agreement, name=folder.resolve().name,
         forms=forms,
     )  # fmt: skip
     table = Table(title=f"{files[0].checked.texts} sentences beside PyTorch")

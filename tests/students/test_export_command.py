@@ -182,6 +182,18 @@ def test_every_form_goes_to_a_device_and_what_it_says_decides(tmp_path: Path) ->
     assert _form(out / "model-int8.onnx") == "integer-skip"
 
 
+def test_the_sentences_of_a_run_are_asked_again(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "model")
+    assert _export(folder, "--out", folder, "--min-agreement", 0, "--texts", _texts(tmp_path)).returncode == 0
+    assert _export(folder, "--out", tmp_path / "again", "--min-agreement", 0).returncode == 0
+    assert Golden.read(tmp_path / "again" / "golden.json").texts == ["the film", "was good"]
+
+
+def _texts(place: Path) -> Path:
+    (place / "texts").write_text("the film\nwas good\n")
+    return place / "texts"
+
+
 def test_forms_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     _refused(_export(_folder(tmp_path / "model"), "--tune", "--every-form"), "give one of them")
     folder = _folder(tmp_path / "other", "deberta-v2")
