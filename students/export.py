@@ -14,7 +14,11 @@ from pocketbert import command
 from pocketbert.errors import UserError, unknown
 
 if TYPE_CHECKING:
-    from students.exporting.tuning import Tuned
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from students.exporting.deployment import Deployed
+    from students.exporting.forms import Form
+    from students.exporting.golden import Golden
 
 TASKS = ("classification", "token-classification", "question-answering", "embedding")
 PRECISIONS = ("fp32", "fp16", "int8", "int8-tables4")
@@ -54,11 +58,49 @@ def export(
     measured: Annotated[
         Path | None, typer.Option(help="What that device wrote: keep what is the fastest there.")
     ] = None,
+    with_tokenizer: Annotated[
+        bool, typer.Option("--with-tokenizer", help="Write files that take a text, too (onnxruntime-extensions).")
+    ] = False,
     ort: Annotated[
         bool, typer.Option("--ort", help="Write .ort files too, for minimal builds of the runtime.")
     ] = False,
 ) -> None:
     """Write ONNX files with tokenizer, labels, golden sentences and a README; needs PyTorch only here."""
+    chosen = _checked(precision, task, min_agreement)
+    if tune + every_form + (measured is not None) > 1:
+        raise UserError("--tune measures here, --every-form and --measured are for another device: give one of them.")
+    lines = None if texts is None else _lines(texts)
+    from pocketbert.weights import check_model_folder  # noqa: PLC0415  (seconds, which --help should not take)
+    from students.exporting.deployment import deploy, golden_of  # noqa: PLC0415  (the same)
+    from students.exporting.golden import GOLDEN, TEXTS, Golden  # noqa: PLC0415  (the same)
+    from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
+    from students.exporting.tuning import FOLDER, write_forms  # noqa: PLC0415  (the same)
+    from students.exporting.with_tokenizer import check_possible  # noqa: PLC0415  (the same)
+
+    place = find_folder(folder)
+    check_model_folder(place)
+    model, tokenizer = load(place, task)
+    target, own = out or place / "onnx", place / GOLDEN
+    golden = golden_of(model, tokenizer, lines or (Golden.read(own).texts if own.is_file() else TEXTS))
+    if with_tokenizer:
+        check_possible(golden)
+    if every_form:
+        paths = write_forms(model, target / FOLDER, chosen, golden)
+        console.print(f"{len(paths)} files in {target / FOLDER}: measure them with python -m benchmarks.phone or "
+                      "benchmarks.latency --json, and give what that writes to --measured.")  # fmt: skip
+        return
+    forms = _forms(model, chosen, golden, measured, tune=tune)
+    files = deploy(
+        model, tokenizer, target, golden.texts, chosen, least_agreement=min_agreement, name=folder.resolve().name,
+        forms=forms,
+    )  # fmt: skip
+    _tell_files(files)
+    _write_more(tokenizer, [target / file.name for file in files], with_tokenizer=with_tokenizer, ort=ort)
+    console.print(f"written: {target}")
+
+
+def _checked(precision: Sequence[str] | None, task: str | None, min_agreement: float) -> list[str]:
+    """Return the precisions that are wanted; raise UserError for what there is not."""
     chosen = list(dict.fromkeys(precision or ("fp32", "int8")))
     for each in chosen:
         if each not in PRECISIONS:
@@ -67,47 +109,38 @@ def export(
         raise unknown("task", task, TASKS)
     if not 0 <= min_agreement <= 1:
         raise UserError(f"--min-agreement {min_agreement}: it must be from 0 to 1.")
-    if tune + every_form + (measured is not None) > 1:
-        raise UserError("--tune measures here, --every-form and --measured are for another device: give one of them.")
-    lines = None if texts is None else _lines(texts)
-    from pocketbert.weights import check_model_folder  # noqa: PLC0415  (seconds, which --help should not take)
-    from students.exporting.deployment import deploy, golden_of  # noqa: PLC0415  (the same)
-    from students.exporting.golden import GOLDEN, TEXTS, Golden  # noqa: PLC0415  (the same)
-    from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
-    from students.exporting.minimal import write_ort  # noqa: PLC0415  (the same)
-    from students.exporting.tuning import (  # noqa: PLC0415  (the same)
-        FOLDER,
+    return chosen
+
+
+def _forms(
+    model: "PreTrainedModel", chosen: Sequence[str], golden: "Golden", measured: Path | None, *, tune: bool
+) -> dict[str, "Form"]:
+    """Return the forms of the graphs that were the fastest, here or elsewhere; none where nobody measured."""
+    from students.exporting.tuning import (  # noqa: PLC0415  (seconds)
         check_has_forms,
         measured_elsewhere,
         tuned,
         write_forms,
     )
 
-    place = find_folder(folder)
-    check_model_folder(place)
-    model, tokenizer = load(place, task)
-    target = out or place / "onnx"
-    own = place / GOLDEN
-    sentences = lines or (Golden.read(own).texts if own.is_file() else TEXTS)
-    if every_form:
-        paths = write_forms(model, target / FOLDER, chosen, golden_of(model, tokenizer, sentences))
-        console.print(f"{len(paths)} files in {target / FOLDER}: measure them with python -m benchmarks.phone or "
-                      "benchmarks.latency --json, and give what that writes to --measured.")  # fmt: skip
-        return
-    found = []
     if measured is not None:
         check_has_forms(model)
         found = measured_elsewhere(measured, chosen)
     elif tune:
         with TemporaryDirectory() as temporary:
-            paths = write_forms(model, Path(temporary), chosen, golden_of(model, tokenizer, sentences))
-            found = tuned(_measured(paths), chosen)
-    _tell(found)
-    forms = {each.precision: each.form for each in found if each.chosen}
-    files = deploy(
-        model, tokenizer, target, sentences, chosen, least_agreement=min_agreement, name=folder.resolve().name,
-        forms=forms,
-    )  # fmt: skip
+            found = tuned(_measured(write_forms(model, Path(temporary), chosen, golden)), chosen)
+    else:
+        return {}
+    table = Table(title="forms of the graph")
+    for column in ("precision", "form", "times as fast as the default", ""):
+        table.add_column(column, justify="right" if "times" in column else "left")
+    for each in found:
+        table.add_row(each.precision, each.form.name, f"{each.speed:.2f}", "kept" if each.chosen else "")
+    console.print(table)
+    return {each.precision: each.form for each in found if each.chosen}
+
+
+def _tell_files(files: Sequence["Deployed"]) -> None:
     table = Table(title=f"{files[0].checked.texts} sentences beside PyTorch")
     for column in ("file", "MB", "largest difference", "agreement"):
         table.add_column(column, justify="left" if column == "file" else "right")
@@ -116,10 +149,23 @@ def export(
         difference = f"{file.checked.largest_difference:.2g}"
         table.add_row(file.name, f"{file.megabytes:.1f}", difference, "" if same is None else f"{same:.3f}")
     (console if console.is_terminal or console.width > WIDTH else Console(width=WIDTH)).print(table)
-    if ort:
-        for path in write_ort([target / file.name for file in files]):
-            console.print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
-    console.print(f"written: {target}")
+
+
+def _write_more(
+    tokenizer: "PreTrainedTokenizerBase", paths: Sequence[Path], *, with_tokenizer: bool, ort: bool
+) -> None:
+    """Write the files' other forms that are asked for."""
+    from students.exporting.golden import GOLDEN, Golden  # noqa: PLC0415  (seconds)
+    from students.exporting.minimal import write_ort  # noqa: PLC0415  (the same)
+    from students.exporting.with_tokenizer import write_with_tokenizer  # noqa: PLC0415  (the same)
+
+    for path in paths if with_tokenizer else ():
+        made, other = write_with_tokenizer(path, tokenizer, Golden.read(path.parent / GOLDEN))
+        console.print(f"{made.parent.name}/{made.name}: {made.stat().st_size / 1e6:.1f} MB, takes a text")
+        if other:
+            console.print(f"it reads some letters otherwise than the tokenizer: {', '.join(other)}")
+    for path in write_ort(paths) if ort else ():
+        console.print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 def _measured(paths: Sequence[Path]) -> list[dict[str, Any]]:
@@ -136,17 +182,6 @@ def _measured(paths: Sequence[Path]) -> list[dict[str, Any]]:
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     return [vars(row) for row in rows]
-
-
-def _tell(found: Sequence["Tuned"]) -> None:
-    if not found:
-        return
-    table = Table(title="forms of the graph")
-    for column in ("precision", "form", "times as fast as the default", ""):
-        table.add_column(column, justify="right" if "times" in column else "left")
-    for each in found:
-        table.add_row(each.precision, each.form.name, f"{each.speed:.2f}", "kept" if each.chosen else "")
-    console.print(table)
 
 
 def _lines(path: Path) -> list[str]:
