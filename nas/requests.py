@@ -12,6 +12,7 @@ from nas.goals import Goals
 from nas.settings import ProxySettings, Request
 from nas.spaces import read_document
 from pocketbert.devices import check_bf16
+from pocketbert.errors import UserError
 from pocketbert.validation import validated
 
 CONFIG_FIELDS = {
@@ -52,7 +53,7 @@ def request_of(
         rest: the other fields of `Request`.
 
     Raises:
-        UserError: a value is out of range, or a file can't be read.
+        UserError: a value is out of range, a file can't be read, or nothing asks for quality.
     """
     if bf16:
         check_bf16()
@@ -61,11 +62,17 @@ def request_of(
     document |= {"student": compared_with, "recipe": recipe, "bf16": bf16, "finetune": finetune}
     document["teacher_training"] = teacher_training(shared["data"], shared["teacher-set"] or ())
     words = [word for name, value in shared.items() for word in _words(name, value)]
+    wanted = validated(Goals, {name: value for name, value in goals.items() if value is not None})
+    if "quality" not in wanted.objectives and wanted.min_retention is None:
+        raise UserError(
+            f"--objective {' --objective '.join(wanted.objectives)}: the cheapest student would do, whatever it "
+            "answers; add --objective quality, or say with --min-retention what is good enough."
+        )
     return Request(
         config=validated(RunConfig, document),
         space_texts=tuple(space),
         space_document={} if space_file is None else read_document(space_file),
-        goals=validated(Goals, {name: value for name, value in goals.items() if value is not None}),
+        goals=wanted,
         proxy=validated(ProxySettings, proxy),
         setting=Setting(**setting),
         finishing=(*words, *["--bf16"] * bf16, *FINETUNE[finetune]),

@@ -42,7 +42,7 @@ SCRIPTS = {
 
 
 def write_with_tokenizer(path: Path, tokenizer: PreTrainedTokenizerBase, golden: Golden) -> tuple[Path, list[str]]:
-    """Write a file of the same name into with-tokenizer/ beside it; its input is `text`, strings [1], its outputs are the file's.
+    """Write a file of the same name into with-tokenizer/ beside it, from `text` (strings [1]) to the file's outputs.
 
     Texts that are too long are cut as the tokenizer cuts them. Returned are the file, and the scripts that it reads
     otherwise than the tokenizer does.

@@ -123,6 +123,7 @@ def test_a_study_of_another_question_is_refused(files, finished, options, said):
         (["--space", "layer=2"], "did you mean layers"),
         (["--method", "tp"], "did you mean tpe"),
         (["--objective", "speed"], "--objective 'speed'"),
+        (["--objective", "latency", "--objective", "size"], "--min-retention what is good enough"),
         (["--out", "/dev/null/search"], "give another --out"),
         (["--max-latency-ms", "0"], "max-latency-ms"),
         (["--trials", "0"], "--trials 0"),
