@@ -133,7 +133,13 @@ def measure(
             cell.rounds.append([cell.sample() for _ in range(visits)])
             if progress is not None:
                 progress(number * len(cells) + done, rounds * len(cells))
-    return [_row(cell) for cell in cells]
+    return [
+        row_of(
+            cell.name, cell.length, batch=batch, threads=cell.threads, calls=cell.calls,
+            raw_ms=[[1e3 * seconds for seconds in samples] for samples in cell.rounds],
+        )
+        for cell in cells
+    ]  # fmt: skip
 
 
 def _check(files: Mapping[str, Path], lengths: Sequence[int], batch: int, threads: Sequence[int], rounds: int) -> None:
@@ -160,21 +166,23 @@ def _samples_a_visit(cells: Sequence[_Cell], rounds: int) -> int:
     return max(1, min(MOST_SAMPLES_A_ROUND, int(BUDGET / (rounds * round_seconds)) - 1))
 
 
-def _row(cell: _Cell) -> LatencyRow:
-    raw = [[1e3 * seconds for seconds in samples] for samples in cell.rounds]
-    every = np.concatenate(raw)
+def row_of(
+    name: str, length: int, *, batch: int, threads: int, calls: int, raw_ms: Sequence[Sequence[float]]
+) -> LatencyRow:
+    """Return the row of samples in milliseconds, those of a round together; see `LatencyRow`."""
+    every = np.concatenate([np.asarray(samples, np.float64) for samples in raw_ms])
     p50, p90, p95, p99 = np.percentile(every, (50, 90, 95, 99)).tolist()
     return LatencyRow(
-        name=cell.name,
-        length=cell.length,
-        batch=cell.batch,
-        threads=cell.threads,
+        name=name,
+        length=length,
+        batch=batch,
+        threads=threads,
         p50_ms=p50,
         p90_ms=p90,
         p95_ms=p95,
         p99_ms=p99,
         fastest_ms=float(every.min()),
         samples=len(every),
-        calls_per_sample=cell.calls,
-        raw_ms=raw,
+        calls_per_sample=calls,
+        raw_ms=[list(samples) for samples in raw_ms],
     )

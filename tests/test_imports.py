@@ -21,6 +21,7 @@ ENTRIES = {
     "distill/assembly.py",
     "distill/corpus/assembly.py",
     "benchmarks/panel.py",
+    "benchmarks/peers/models.py",
     "students/export.py",
     "benchmarks/augmentation.py",
     "benchmarks/proxies.py",

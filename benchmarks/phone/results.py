@@ -3,13 +3,14 @@
 import datetime
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
+from benchmarks.measuring import LatencyRow, row_of
 from benchmarks.phone.candidates import Candidate
 from benchmarks.phone.plan import SCHEMA
 from benchmarks.phone.schema import Cell, Result
@@ -61,8 +62,7 @@ def document(result: Result, files: Sequence[Candidate], received: str) -> dict[
         files: that it was given.
         received: when.
     """
-    plain = result.model_dump(by_alias=True)
-    cells = plain.pop("cells")
+    plain = result.model_dump(by_alias=True, exclude={"cells"})
     device, context = result.device, result.context
     return {
         **plain,
@@ -75,7 +75,7 @@ def document(result: Result, files: Sequence[Candidate], received: str) -> dict[
             "browser": device.browser,
         },
         "files": [_file(each, files) for each in plain["files"]],
-        "rows": [_row(cell, made["samples_ms"], result.batch) for cell, made in zip(result.cells, cells, strict=True)],
+        "rows": [asdict(_row(cell, result.batch)) for cell in result.cells],
     }
 
 
@@ -141,20 +141,5 @@ def _file(found: Mapping[str, Any], files: Sequence[Candidate]) -> dict[str, Any
     return {**found, "bytes": known.proven.bytes, "sha256": known.proven.sha256}
 
 
-def _row(cell: Cell, rounds: list[list[float]], batch: int) -> dict[str, Any]:
-    every = np.concatenate(rounds)
-    p50, p90, p95, p99 = np.percentile(every, (50, 90, 95, 99)).tolist()
-    return {
-        "name": cell.name,
-        "length": cell.length,
-        "batch": batch,
-        "threads": cell.threads,
-        "p50_ms": p50,
-        "p90_ms": p90,
-        "p95_ms": p95,
-        "p99_ms": p99,
-        "fastest_ms": float(every.min()),
-        "samples": len(every),
-        "calls_per_sample": cell.calls,
-        "raw_ms": rounds,
-    }
+def _row(cell: Cell, batch: int) -> LatencyRow:
+    return row_of(cell.name, cell.length, batch=batch, threads=cell.threads, calls=cell.calls, raw_ms=cell.samples_ms)

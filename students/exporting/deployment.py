@@ -26,6 +26,7 @@ PRECISIONS: dict[str, Callable[..., None]] = {
     "fp32": export_fp32,
     "fp16": export_fp16,
     "int8": export_int8,
+    "int8-full": partial(export_int8, full_range=True),
     "int8-tables4": partial(export_int8, four_bit_tables=True),
 }
 Text = str | Sequence[str]

@@ -110,10 +110,12 @@ class _IntegerTables(FourBitTables, IntegerInt8):
 
 
 _FLOAT = (*_both("separate", Float32), *_both("merged", MergedFloat32))
+_INT8 = (*_both("merged", Int8), *_both("separate", SeparateInt8), *_both("integer", IntegerInt8))
 FORMS: dict[str, tuple[Form, ...]] = {
     "fp32": _FLOAT,
     "fp16": _FLOAT,
-    "int8": (*_both("merged", Int8), *_both("separate", SeparateInt8), *_both("integer", IntegerInt8)),
+    "int8": _INT8,
+    "int8-full": _INT8,
     "int8-tables4": (
         *_both("merged", _MergedTables),
         *_both("separate", _SeparateTables),

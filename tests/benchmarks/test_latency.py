@@ -192,8 +192,8 @@ def test_under_emulation_nothing_is_timed(files: dict[str, Path], monkeypatch: p
 
 
 def test_files_of_the_same_name_are_kept_apart() -> None:
-    assert list(comparing._names([Path("a/m.onnx"), Path("b/m.onnx")])) == ["a/m.onnx", "b/m.onnx"]
-    assert list(comparing._names([Path("a/m.onnx"), Path("b/n.onnx")])) == ["m.onnx", "n.onnx"]
+    assert list(comparing.named([Path("a/m.onnx"), Path("b/m.onnx")])) == ["a/m.onnx", "b/m.onnx"]
+    assert list(comparing.named([Path("a/m.onnx"), Path("b/n.onnx")])) == ["m.onnx", "n.onnx"]
 
 
 def test_environment_names_the_processor_and_the_runtime() -> None:

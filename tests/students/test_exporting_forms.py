@@ -15,10 +15,11 @@ EXPORTS = {
     "fp32": export_fp32,
     "fp16": export_fp16,
     "int8": export_int8,
+    "int8-full": lambda *given, **more: export_int8(*given, full_range=True, **more),
     "int8-tables4": lambda *given, **more: export_int8(*given, four_bit_tables=True, **more),
 }
 EVERY = [(precision, form) for precision, forms in FORMS.items() for form in forms]
-LIMITS = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1, "int8-tables4": 0.3}
+LIMITS = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1, "int8-full": 0.1, "int8-tables4": 0.3}
 
 
 def _answers(path, feed):
