@@ -11,6 +11,7 @@ from typing import Any
 import optuna
 from tqdm.auto import tqdm
 
+from nas.denoising import denoised
 from nas.front import Candidate, alike
 from nas.scoring import Score, Scorer
 from students.spec import StudentSpec
@@ -49,7 +50,10 @@ def finalists(
     stopped: Sequence[Candidate] = (),
     own: Candidate | None = None,
 ) -> list[Finalist]:
-    """Distil the best for longer; return them, the one that answers most like the teacher first.
+    """Distil the best for longer; return them, the best first.
+
+    What counts is the metric drawn towards what the distance from the teacher tells (see `nas.denoising`), since the
+    metric alone is noisy. The hand-made student stands before all that are worse than it in either of the two.
 
     One whose longer training diverges is left out.
 
@@ -63,11 +67,12 @@ def finalists(
         steps: of the longer distillation.
         scorer: returns what distils them; called where one is needed.
         parse: returns what a student's text stands for.
-        stopped: students that were stopped early; those nearest to the teacher by then may be among the best, too.
+        stopped: students that were stopped early; the best of them may be among the best of all.
         own: the hand-made student, which is distilled beside them.
     """
-    nearest = sorted([*alike(found, noise), *stopped], key=lambda candidate: candidate.distance)
-    chosen = nearest[:count]
+    seen = [*found, *stopped]
+    drawn = dict(zip(seen, _drawn([Score(each.quality, each.distance) for each in seen], noise), strict=True))
+    chosen = sorted([*alike(found, noise), *stopped], key=lambda each: (-drawn[each], each.distance))[:count]
     if own is not None and own.student not in {each.student for each in chosen}:
         chosen.append(own)
     if len(chosen) < 2:
@@ -85,7 +90,26 @@ def finalists(
             scores[student] = found_now
     looked = [Finalist(each, steps, score) for each in chosen if (score := scores[each.student]) is not None]
     sound = [finalist for finalist in looked if math.isfinite(finalist.score.distance)]
-    return sorted(sound, key=lambda finalist: finalist.score.distance)
+    # With those of the search, since of a few alone no line can be told.
+    every = [Score(each.quality, each.distance) for each in seen] + [finalist.score for finalist in sound]
+    told = dict(zip((each.candidate for each in sound), _drawn(every, noise)[len(seen) :], strict=True))
+    best_first = sorted(sound, key=lambda each: (-told[each.candidate], each.score.distance))
+    return sorted(best_first, key=lambda each: not _is_as_good(each, own, best_first))  # which keeps the order
+
+
+def _is_as_good(finalist: Finalist, own: Candidate | None, looked: Sequence[Finalist]) -> bool:
+    """Tell whether a finalist is in both respects at least as good as the hand-made student, where that is known."""
+    beside = next((each.score for each in looked if own is not None and each.candidate.student == own.student), None)
+    if beside is None:
+        return True
+    return finalist.score.quality >= beside.quality and finalist.score.distance <= beside.distance
+
+
+def _drawn(scores: Sequence[Score], noise: float) -> list[float]:
+    """Return what students are worth; where no line can be told between the two the distance decides."""
+    qualities, distances = [each.quality for each in scores], [each.distance for each in scores]
+    drawn = denoised(qualities, distances, noise).tolist()
+    return drawn if drawn != qualities else [-distance for distance in distances]
 
 
 def in_order(found: Sequence[Candidate], looked: Sequence[Finalist]) -> list[Candidate]:

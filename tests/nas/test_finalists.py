@@ -119,6 +119,34 @@ def test_the_hand_made_student_is_beside_them_and_may_win():
     assert looked[0].candidate == own and in_order(FOUND, looked)[0] == own
 
 
+class Known(Longer):
+    """Is as good as it is told, by the layers of a student."""
+
+    def __init__(self, scores):
+        super().__init__()
+        self.scores = scores
+
+    def train(self, spec, model, watch):
+        return Score(*self.scores[spec.layers])
+
+
+@pytest.mark.parametrize(
+    ("scores", "first"),
+    [
+        ({2: (0.80, 0.20), 3: (0.78, 0.10), 9: (0.79, 0.25)}, 2),  # at least as good in both, the third is not
+        ({2: (0.80, 0.26), 3: (0.78, 0.10), 9: (0.79, 0.25)}, 9),  # each is worse in one
+        ({2: (0.79, 0.25), 3: (0.70, 0.50), 9: (0.79, 0.25)}, 2),  # the same: the search's own
+    ],
+)
+def test_the_hand_made_student_stays_unless_one_is_as_good_in_both(scores, first):
+    own = replace(_candidate(9, 0.5, 0.9), trial=None)
+    looked = finalists(
+        optuna.create_study(), FOUND, 2, NOISE, 40, lambda: Known(scores), parse_student, (), own
+    )  # fmt: skip
+    assert len(looked) == 3
+    assert parse_student(looked[0].candidate.student).layers == first
+
+
 def test_the_hand_made_student_is_not_looked_at_twice():
     scorer = Longer()
     finalists(optuna.create_study(), FOUND, 2, NOISE, 40, lambda: scorer, parse_student, (), FOUND[2])
