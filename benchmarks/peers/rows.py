@@ -67,6 +67,30 @@ def _columns(ratios: Mapping[str, Speed]) -> dict[str, str]:
     return columns
 
 
+def summary(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Return a row for each model and version, with what belongs to its lengths side by side."""
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((str(row["model"]), str(row["version"]), str(row["precision"])), []).append(row)
+    made = []
+    for (model, version, precision), lines in groups.items():
+        lengths = "/".join(str(line["length"]) for line in lines)
+        first, ratio = lines[0], f"our {precision} is x times as fast"
+        made.append(
+            {
+                "model": model,
+                "version": f"{version}, {precision}",
+                f"p50 ms at {lengths} tokens": " ".join(f"{float(line['p50 ms']):.3g}" for line in lines),
+                "ours of that precision is x times as fast": " ".join(f"{float(line[ratio]):.2f}" for line in lines),
+                "at least": " ".join(f"{float(line[f'{precision} low']):.2f}" for line in lines),
+                **{
+                    name: str(first[name]) for name in ("agreement", "relative difference", "MB", "processor", "commit")
+                },
+            }
+        )
+    return made
+
+
 def megabytes(path: Path) -> float:
     """Return the size of a model's weights, which OpenVINO keeps beside what is opened and PyTorch in a folder."""
     if path.is_dir():

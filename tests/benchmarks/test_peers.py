@@ -90,6 +90,11 @@ def test_comparison_writes_a_row_for_each_version_and_length(place: Path, tmp_pa
     assert rows[0]["our fp32 is x times as fast"] == rows[2]["our int8 is x times as fast"] == "1.000"
     assert "torch" in rows[-1]["versions"] and "made by onnxruntime" in rows[6]["versions"]
     assert "small" in result.output and "optimizer, int8" in result.output
+    with (tmp_path / "peers-summary.csv").open() as stream:
+        lines = list(csv.DictReader(stream))
+    assert [line["version"] for line in lines] == [", ".join(version) for version in expected]
+    assert lines[1]["ours of that precision is x times as fast"] == "1.00 1.00"
+    assert lines[4]["p50 ms at 4/8 tokens"] == " ".join(f"{float(row['p50 ms']):.3g}" for row in rows[8:10])
 
 
 @pytest.mark.parametrize(
