@@ -18,7 +18,7 @@ from distill.config import check_folder
 from nas.cost_models import CostModels
 from nas.expected import Expected
 from nas.finalists import Finalist, finalists, in_order
-from nas.finishing import Finished, finish, footprints
+from nas.finishing import Finished, finish, footprints, ranked, warnings
 from nas.footprint import Footprint, measured_footprint
 from nas.front import Candidate, by_quality, candidates, chosen, reference_point, stopped_early
 from nas.incumbent import incumbent
@@ -33,7 +33,7 @@ from nas.sampling import EXPECTED, RANDOM
 from nas.scoring import Scale, Scorer
 from nas.settings import FINALIST_TIMES, Request, study_settings
 from nas.storage import answering, open_storage, without_password
-from nas.study import agreed, is_over, looked_at, open_study, search
+from nas.study import agreed, agreed_reference, is_over, looked_at, open_study, search
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
 from students.architecture import VOCABULARY
@@ -72,6 +72,9 @@ def _carry_out(request: Request, storage: BaseStorage, place: str, console: Cons
     studies = {method: _open(request, question, storage, method) for method in _methods(request)}
     study = studies[request.method]
     question = replace(question, goals=agreed(study, question.goals))
+    if question.device is None:
+        milliseconds = agreed_reference(study, request.config.student, question.reference.latency_ms)
+        question = replace(question, reference=replace(question.reference, latency_ms=milliseconds))
     _announce(request, question, study, without_password(place), console)
     scorer = ready(request, question, console)
     for method, each in studies.items():
@@ -81,7 +84,7 @@ def _carry_out(request: Request, storage: BaseStorage, place: str, console: Cons
         raise UserError(why_none(study, question))
     looked = _longer(request, question, study, found, scorer)
     found = in_order(found, looked)
-    finished = _finish(request, question, chosen(found, request.finish), console)
+    finished = _finish(request, question, chosen(found, request.finish, max(1, len(looked))), console)
     _write_best(request, question, scorer, found, finished)
     report = write_report(request, question, scorer, studies, found, looked, finished)
     console.print(f"report: {report}")
@@ -105,11 +108,15 @@ def _longer(
 
 def _incumbent(request: Request, question: Question, study: optuna.Study, scorer: Scorer) -> Candidate | None:
     """Return the hand-made student, where it is not ruled out; slices of a supernet are no measure of it."""
-    if request.space_texts or request.space_document or request.proxy.strategy == "supernet":
+    if not _asks_incumbent(request):
         return None
     spec = question.parse(request.config.student)
     weigh = _weigh(request, question)
     return incumbent(study, spec, scorer, question.goals, weigh, question.reference_ms)
+
+
+def _asks_incumbent(request: Request) -> bool:
+    return not (request.space_texts or request.space_document or request.proxy.strategy == "supernet")
 
 
 def _longer_steps(request: Request) -> int:
@@ -119,7 +126,8 @@ def _longer_steps(request: Request) -> int:
 def _finish(request: Request, question: Question, best: Sequence[Candidate], console: Console) -> list[Finished]:
     """Finish the best, and the hand-made student where it is asked for; the best that keeps the limits comes first."""
     texts: list[tuple[str, Candidate | None]] = [(each.student, each) for each in best]
-    if texts and request.compare:
+    hand_made = question.parse(request.config.student)
+    if texts and request.compare and all(question.parse(text) != hand_made for text, _ in texts):
         texts.append((request.config.student, None))
 
     def costs(students: Sequence[str], files: Sequence[Path]) -> Sequence[Footprint]:
@@ -129,7 +137,10 @@ def _finish(request: Request, question: Question, best: Sequence[Candidate], con
         return footprints(files, question.reference, request.setting, memory=memory, predicted_ms=predicted)
 
     finished = finish(texts, request.finishing, request.out, costs, console)
-    return sorted(finished, key=lambda each: (each.proxy is None, question.goals.breaks(each.footprint), -each.quality))
+    made = ranked(finished, question.goals)
+    for warning in warnings(made, question.goals):
+        console.print(f"warning: {warning}")
+    return made
 
 
 def _methods(request: Request) -> list[str]:
@@ -166,7 +177,8 @@ def _how(request: Request) -> str:
     if proxy.strategy == "supernet":
         how = f"slices of one student that is trained for {proxy.supernet_steps} steps"
     if request.finish and request.finalists > 1 and by_quality(request.goals):
-        how += f", then the best {request.finalists} and {request.config.student} for {_longer_steps(request)} steps"
+        beside = f" and {request.config.student}" if _asks_incumbent(request) else ""
+        how += f", then the best {request.finalists}{beside} for {_longer_steps(request)} steps"
     return how
 
 
@@ -246,10 +258,11 @@ def _write_best(
 ) -> None:
     """Write the best student: of the finished ones, if there are any, else of the search."""
     named = {candidate.student: candidate for candidate in found}
-    best = next((named[each.student] for each in finished if each.student in named), found[0])
+    student = finished[0].student if finished else found[0].student
+    known = named[student].document() if student in named else {"student": student, **asdict(finished[0].footprint)}
     document: dict[str, Any] = {
-        **best.document(),
-        "finished": [each.document() for each in finished if each.student == best.student],
+        **known,
+        "finished": [each.document() for each in finished if each.student == student],
         "metric": question.run.task.metric,
         "teacher": request.config.teacher,
         "teacher_quality": scale.teacher,

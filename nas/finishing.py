@@ -14,10 +14,14 @@ from benchmarks.memory import peak_memory
 from benchmarks.report_facts import quality, shipped
 from nas.footprint import MEGABYTE, Footprint, Reference, Setting
 from nas.front import Candidate
+from nas.goals import Goals, cost_of
+from nas.objective import told
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, read_json
 
 LOCK = ".finishing"
+MARGIN = 0.02
+"""Of a limit."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,44 @@ class Finished:
     def document(self) -> dict[str, Any]:
         """Return it as plain data."""
         return asdict(self) | {"folder": str(self.folder)}
+
+
+def ranked(finished: Sequence[Finished], goals: Goals) -> list[Finished]:
+    """Return finished students, the best first: those that keep the limits, by what is wanted of them.
+
+    Args:
+        finished: the hand-made student may be among them.
+        goals: objectives and limits.
+    """
+
+    def rank(each: Finished) -> tuple[bool, bool, float]:
+        lost = goals.lost(each.quality, each.teacher)
+        wanted = -each.quality if lost is None else cost_of(each.footprint, goals.first_cost)
+        return bool(over(each, goals)), lost is not None and lost > 0, wanted
+
+    return sorted(finished, key=rank)
+
+
+def over(finished: Finished, goals: Goals) -> list[str]:
+    """Say which limits a finished student is over; what measuring again or metadata make of it does not count."""
+    violations = goals.violations(finished.footprint)
+    return [
+        f"{told(name, finished.footprint)}, and {goals.limit(name):g} is the limit"
+        for name, violation in violations.items()
+        if violation > MARGIN
+    ]
+
+
+def warnings(finished: Sequence[Finished], goals: Goals) -> list[str]:
+    """Return what is to be said of the student that is handed over."""
+    if not finished or not (found := over(finished[0], goals)):
+        return []
+    best = finished[0]
+    why = "" if best.form == "int8" else f" Its int8 file was refused, so the {best.form} file counts."
+    return [
+        f"{best.student} is over the limit as it was finished: {'; '.join(found)}.{why} Finish more (--finish), or "
+        "search with a lower limit."
+    ]
 
 
 def finish(

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedModel
 
 from benchmarks.measuring import measure
@@ -80,6 +81,23 @@ class Reference:
         return [fastest[str(n)] / fastest["reference"] * self.latency_ms for n in range(len(files))]
 
 
+def export_as_trained(model: PreTrainedModel, path: Path) -> None:
+    """Write the int8 file of a model that was not trained, as large as that of a trained one.
+
+    A file stores equal constants once, and before training all biases and norms are equal.
+    """
+    small = [parameter for parameter in model.parameters() if parameter.dim() < 2]
+    kept, draw = [parameter.detach().clone() for parameter in small], torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in small:
+            parameter.copy_(torch.rand(parameter.shape, generator=draw))
+        try:
+            export_int8(model, path)
+        finally:
+            for parameter, before in zip(small, kept, strict=True):
+                parameter.copy_(before)
+
+
 def measured_footprint(
     model: PreTrainedModel,
     reference: Reference,
@@ -91,7 +109,7 @@ def measured_footprint(
     """Export a model and measure its file.
 
     Args:
-        model: any weights: they do not change what a file costs.
+        model: any weights; see `export_as_trained`.
         reference: measured in turn with it; the latency is their ratio times the reference's own.
         setting: what is measured.
         memory: measure the peak memory too.
@@ -99,7 +117,7 @@ def measured_footprint(
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "candidate.onnx"
-        export_int8(model, path)
+        export_as_trained(model, path)
         size = path.stat().st_size / MEGABYTE
         peak = None
         if memory:

@@ -117,12 +117,16 @@ def _rank(candidate: Candidate, goals: Goals) -> tuple[float, ...]:
     return (*costs, -candidate.quality)
 
 
-def chosen(found: Sequence[Candidate], count: int) -> list[Candidate]:
-    """Return the students to finish: the best, then the others of the front, then the rest."""
-    if not found:
-        return []
-    best, others = found[0], found[1:]
-    return [best, *(c for c in others if c.on_front), *(c for c in others if not c.on_front)][:count]
+def chosen(found: Sequence[Candidate], count: int, looked: int = 1) -> list[Candidate]:
+    """Return the students to finish: the first few, which were looked at longer, then the front, then the rest.
+
+    Args:
+        found: the best first.
+        count: so many.
+        looked: so many of them come first whether or not they are on the front.
+    """
+    best, others = found[:looked], found[looked:]
+    return [*best, *(c for c in others if c.on_front), *(c for c in others if not c.on_front)][:count]
 
 
 def reference_point(goals: Goals, floor: float, studies: Sequence[optuna.Study]) -> list[float]:

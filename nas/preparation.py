@@ -8,7 +8,7 @@ from rich.console import Console
 from distill import pipeline, preparation
 from distill.config import claim_folder
 from distill.preparation import Run
-from nas.footprint import MEGABYTE, Reference
+from nas.footprint import MEGABYTE, Reference, export_as_trained
 from nas.goals import Goals
 from nas.latency_model import LatencyModel
 from nas.proxy import Proxy
@@ -21,7 +21,6 @@ from pocketbert.errors import DoesNotFit, UserError
 from pocketbert.files import read_json, write_json
 from students.architecture import VOCABULARY
 from students.building import build_student, family_of, proportions
-from students.exporting.files import export_int8
 from students.spec import StudentSpec, parse_student
 from students.vocabulary import check_size, smallest_vocabulary
 
@@ -155,7 +154,7 @@ def _reference(request: Request, run: Run) -> Reference:
         kept = read_json(facts)
         if kept["of"] == key:
             return Reference(path, kept["latency_ms"])
-    export_int8(build_student(_parse(request.config.student, run), run.teacher.model), path)
+    export_as_trained(build_student(_parse(request.config.student, run), run.teacher.model), path)
     reference = Reference.measured(path, request.setting)
     write_json(facts, {"of": key, "latency_ms": reference.latency_ms})
     return reference

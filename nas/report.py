@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from benchmarks.report_format import unbroken
 from nas.finalists import Finalist
-from nas.finishing import Finished
+from nas.finishing import Finished, warnings
 from nas.front import Candidate, reference_point
 from nas.goals import Goals
 from nas.objective import TWIN
@@ -140,6 +140,7 @@ def _record(
         "front": [candidate.document() for candidate in found if candidate.on_front],
         "finalists": [each.document() for each in looked],
         "finished": [each.document() for each in finished],
+        "warnings": warnings(finished, question.goals),
     }
 
 

@@ -36,7 +36,7 @@ def cards(record: Record) -> list[Card]:
     return [
         Card(record["metric"], f"{100 * best['quality']:.1f}", f"teacher {100 * record['teacher']['quality']:.1f}"),
         Card("latency", f"{costs['latency_ms']:.2f} ms", f"{ratio:.2f} times as fast as {reference['student']}"),
-        Card("file", f"{costs['size_mb']:.1f} MB", "int8 ONNX"),
+        Card("file", f"{costs['size_mb']:.1f} MB", f"{best.get('form', 'int8')} ONNX"),
         Card("looked at", f"{record['students_looked_at']}", f"of {record['students_in_space']:,} students"),
     ]
 

@@ -117,7 +117,8 @@ def _file(path: Path) -> BaseStorage:
     try:
         # Opening with O_EXCL instead of a symbolic link works on every file system.
         storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-    except (OSError, ValueError) as error:
+        storage.get_all_studies()  # reads it
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise _unreachable(str(path), error) from None
     return storage
 

@@ -19,7 +19,7 @@ from nas.workers import is_mine, lost, queue_again, seconds_before, take_up, wai
 from pocketbert.errors import UserError
 from students.spec import StudentSpec
 
-SETTINGS, LIMITS = "settings", "limits"
+SETTINGS, LIMITS, REFERENCE = "settings", "limits", "reference"
 FAILURES_IN_A_ROW = 3
 TWINS_IN_A_ROW = 5
 """After so many students that were looked at before, one is chosen at random."""
@@ -63,6 +63,28 @@ def agreed(study: optuna.Study, goals: Goals) -> Goals:
     if LIMITS not in study.user_attrs:
         study.set_user_attr(LIMITS, goals.model_dump(mode="json"))
     return Goals.model_validate(study.user_attrs[LIMITS])
+
+
+def agreed_reference(study: optuna.Study, student: str, latency_ms: float) -> float:
+    """Return the hand-made student's latency as the study's first worker measured it, beside which all others stand.
+
+    Args:
+        study: that other workers may work on, too.
+        student: the hand-made one.
+        latency_ms: as this worker measured it.
+
+    Raises:
+        UserError: the study compares with another student.
+    """
+    if REFERENCE not in study.user_attrs:
+        study.set_user_attr(REFERENCE, {"student": student, "latency_ms": latency_ms})
+    kept = study.user_attrs[REFERENCE]
+    if kept["student"] != student:
+        raise UserError(
+            f"the study '{study.study_name}' compares with {kept['student']}, not with {student}: give "
+            f"--compared-with {kept['student']}, or another --name or --out."
+        )
+    return float(kept["latency_ms"])
 
 
 def _settings(study: optuna.Study) -> dict[str, Any] | None:

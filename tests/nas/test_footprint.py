@@ -1,7 +1,8 @@
 import pytest
+import torch
 
 from benchmarks.measuring import _Cell
-from nas.footprint import Reference, Setting, measured_footprint
+from nas.footprint import Reference, Setting, export_as_trained, measured_footprint
 from students.exporting.files import export_int8
 from tests.conftest import tiny_bert
 
@@ -41,3 +42,16 @@ def test_other_work_between_the_calls_changes_no_ratio(reference, monkeypatch):
     monkeypatch.setattr(_Cell, "sample", disturbed)
     (milliseconds,) = reference.scaled([reference.path], SETTING, 6)
     assert milliseconds == pytest.approx(reference.latency_ms, rel=0.6), "the same file, though its median is fourfold"
+
+
+def test_an_untrained_student_is_as_large_as_the_trained_one_and_keeps_its_weights(bert, tmp_path):
+    model = bert(layers=2, hidden=32)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    export_as_trained(model, tmp_path / "untrained.onnx")
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.01 * torch.randn(parameter.shape))
+    export_int8(model, tmp_path / "trained.onnx")
+    sizes = [(tmp_path / f"{name}.onnx").stat().st_size for name in ("untrained", "trained")]
+    assert sizes[0] == pytest.approx(sizes[1], abs=64)

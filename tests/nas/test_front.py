@@ -52,6 +52,14 @@ def test_of_students_that_the_rows_cannot_tell_apart_the_nearest_to_the_teacher_
     assert candidates(study, Goals(min_retention=0.1), 0.01)[0].footprint.latency_ms == 1.0, "there the cheapest is"
 
 
+def test_those_that_were_looked_at_longer_are_finished_first():
+    found = candidates(_study(Goals(), *POINTS), Goals())
+    longer = [found[2], found[0], found[1]]
+    assert [c.student for c in chosen(longer, 2, looked=1)] == ["s3", "s0"]
+    assert [c.student for c in chosen([found[0], found[2], found[1]], 2, looked=2)] == ["s0", "s3"]
+    assert [c.student for c in chosen([found[0], found[2], found[1]], 2, looked=1)] == ["s0", "s2"]
+
+
 def test_twins_are_one_student():
     study = _study(Goals(), *POINTS)
     study.add_trial(optuna.create_trial(values=[0.8, 3.0], user_attrs={**study.trials[0].user_attrs, TWIN: 0}))

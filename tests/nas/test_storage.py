@@ -106,3 +106,9 @@ def test_a_place_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="can't be opened"):
         open_storage(str(tmp_path / "file" / "study.db"))
+
+
+def test_a_file_that_is_no_journal_is_refused(tmp_path):
+    (tmp_path / "not.journal").write_text("hello\n")
+    with pytest.raises(UserError, match=r"not.journal can't be opened"):
+        open_storage(str(tmp_path / "not.journal"))

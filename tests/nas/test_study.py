@@ -5,7 +5,7 @@ from optuna.trial import TrialState
 from nas.goals import Goals
 from nas.objective import STUDENT
 from nas.storage import open_storage
-from nas.study import looked_at, open_study, search
+from nas.study import agreed_reference, looked_at, open_study, search
 from pocketbert.errors import UserError
 from tests.nas.studies import known, small_space
 
@@ -132,3 +132,11 @@ def test_a_student_that_fails_does_not_end_the_search(tmp_path):
     proxy.train = fail_once
     search(study, objective, space, "tpe", 0, trials=3, seconds=60, ended=lambda *_: None)
     assert len(looked_at(study)) == 3
+
+
+def test_the_first_workers_reference_is_that_of_all(tmp_path):
+    study = _open(tmp_path / "study.db")
+    assert agreed_reference(study, "tiny", 1.43) == 1.43
+    assert agreed_reference(_open(tmp_path / "study.db"), "tiny", 2.67) == 1.43, "a busy or slower machine's"
+    with pytest.raises(UserError, match="compares with tiny, not with 3x384"):
+        agreed_reference(study, "3x384", 1.43)
