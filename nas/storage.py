@@ -1,5 +1,6 @@
 """Where a study is kept: a file, or a database that many workers share."""
 
+import json
 import random
 import socket
 import threading
@@ -117,10 +118,21 @@ def _file(path: Path) -> BaseStorage:
     try:
         # Opening with O_EXCL instead of a symbolic link works on every file system.
         storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
-        storage.get_all_studies()  # reads it
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _check_journal(path)
+    except (OSError, ValueError) as error:
         raise _unreachable(str(path), error) from None
     return storage
+
+
+def _check_journal(path: Path) -> None:
+    """Raise ValueError if a file does not begin as Optuna's journals do: Optuna notices it at the first write."""
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        first = stream.readline()
+    begun = json.loads(first) if first else {"op_code": 0}
+    if not isinstance(begun, dict) or "op_code" not in begun:
+        raise ValueError("it is no journal")
 
 
 def _database(url: str) -> BaseStorage:
