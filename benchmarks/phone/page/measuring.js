@@ -139,7 +139,9 @@ export class Measurement {
       for (const cell of shuffled(this.cells)) {
         const left = done ? (((performance.now() - begin) / done) * (visits - done)) / 1000 : (rounds * round * (samples + 1)) / 1000;
         this.step(`round ${number + 1} of ${rounds}`, done / visits, left + 60 * this.plan.sustained_minutes);
-        cell.next = await cell.helper.ask("visit", { key: cell.key, samples });
+        const { found, calls } = await cell.helper.ask("visit", { key: cell.key, samples });
+        cell.next = found;
+        cell.calls = calls;
         done += 1;
       }
       // All at once, so that what is kept has whole rounds alone.

@@ -3,6 +3,7 @@
 import { compared, percentile } from "./statistics.js";
 
 const WARM_UP_CALLS = 3;
+const WARM_UP_MS = 100;
 const MOST_CALLS = 100000;
 const SHORTEST_SAMPLE_MS = 5;
 const TIMER_STEPS = 100; // a sample lasts so many steps of the timer, which bounds its error at one in a hundred
@@ -48,25 +49,21 @@ const work = {
   async prepare({ key, name, length, batch }) {
     const { session, inputs, vocabulary } = sessions.get(name);
     const cell = { session, feed: random(inputs, vocabulary, length, batch), calls: 1 };
-    for (let call = 0; call < WARM_UP_CALLS; call += 1) await cell.session.run(cell.feed);
-    // More of them until even the fastest of a few samples can be told from the timer's steps: code grows faster as it runs.
-    const least = Math.max(SHORTEST_SAMPLE_MS, TIMER_STEPS * timer);
+    // Long enough for the browser to compile the code a second time, after which it is several times as fast.
+    const warm = performance.now() + WARM_UP_MS;
+    for (let call = 0; call < WARM_UP_CALLS || performance.now() < warm; call += 1) await cell.session.run(cell.feed);
     let taken = await fastest(cell);
-    while (taken * cell.calls < least && cell.calls < MOST_CALLS) {
-      const wanted = taken > 0 ? Math.ceil(least / taken) : 2 * cell.calls;
-      cell.calls = Math.min(MOST_CALLS, 16 * cell.calls, Math.max(cell.calls + 1, wanted));
-      taken = await fastest(cell);
-    }
+    while (lengthened(cell, taken)) taken = await fastest(cell);
     cells.set(key, cell);
     return { calls: cell.calls, sample_ms: taken * cell.calls };
   },
 
   async visit({ key, samples }) {
     const cell = cells.get(key);
-    await sample(cell); // what ran before had the caches
+    lengthened(cell, await sample(cell)); // does not count: what ran before had the caches
     const found = [];
     for (let number = 0; number < samples; number += 1) found.push(await sample(cell));
-    return found;
+    return { found, calls: cell.calls };
   },
 
   async sustain({ key, milliseconds }) {
@@ -85,6 +82,15 @@ self.onmessage = async ({ data }) => {
     self.postMessage({ id: data.id, error: String(error?.message ?? error).split("\n")[0].slice(0, 300) });
   }
 };
+
+// Gives a sample more calls where the timer's steps would show in it; says whether it did.
+function lengthened(cell, taken) {
+  const least = Math.max(SHORTEST_SAMPLE_MS, TIMER_STEPS * timer);
+  if (taken * cell.calls >= least || cell.calls >= MOST_CALLS) return false;
+  const wanted = taken > 0 ? Math.ceil(least / taken) : 2 * cell.calls;
+  cell.calls = Math.min(MOST_CALLS, 16 * cell.calls, Math.max(cell.calls + 1, wanted));
+  return true;
+}
 
 async function fastest(cell) {
   const found = [];
