@@ -12,7 +12,7 @@ from pocketbert.errors import UserError, unknown
 
 METHODS = ("gp", "tpe", "nsga2", "random")
 STRATEGIES = ("proxy", "supernet")
-EMBEDDED_ROWS = 4500
+EMBEDDED_ROWS = 6000
 """Of the embedded task where none is asked for, so that the whole search ends within a quarter of an hour."""
 
 console = Console(soft_wrap=True, markup=False, highlight=False)
@@ -52,7 +52,7 @@ def search(
     method: Annotated[str, _text("gp (expected hypervolume improvement), tpe, nsga2 or random.")] = "gp",
     baseline: Annotated[bool, _text("Then search at random for as long, to compare with.")] = False,
     trials: Annotated[int, _text("Students in all.")] = 60,
-    minutes: Annotated[float, _text("Minutes of searching; the first of the two ends it.")] = 3,
+    minutes: Annotated[float, _text("Minutes of searching; the first of the two ends it.")] = 4,
     finish: Annotated[int, _text("Distil so many of the best with the whole recipe.")] = 1,
     finalists: Annotated[
         int, _text("Before that, distil so many of the best for three times the --proxy-steps; 1: none.")
