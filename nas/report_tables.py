@@ -81,14 +81,13 @@ def finalists_table(record: Record) -> Table:
 def finished_table(record: Record) -> Table:
     """Return the students that were finished, and the hand-made one where it was, too."""
     rows: Sequence[Mapping[str, Any]] = record["finished"]
-    heads = ["student", record["metric"], "of the teacher's", "in the search", "latency, ms", "file, MB"]
+    heads = ["student", record["metric"], "in the search", "ms", "MB"]
     return Table(
         heads,
         [
             [
                 Cell(sizes(row["student"]), f"{row['folder']}, {row['form']}"),
-                Cell(f"{100 * row['quality']:.2f}"),
-                Cell(f"{100 * row['quality'] / row['teacher']:.1f} %" if row["teacher"] else ""),
+                Cell(f"{100 * row['quality']:.2f}", _share(row)),
                 Cell("by hand" if row["proxy"] is None else f"{100 * row['proxy']:.2f}"),
                 Cell(f"{row['footprint']['latency_ms']:.2f}"),
                 Cell(f"{row['footprint']['size_mb']:.1f}"),
@@ -96,6 +95,10 @@ def finished_table(record: Record) -> Table:
             for row in rows
         ],
     )
+
+
+def _share(row: Record) -> str:
+    return f"{100 * row['quality'] / row['teacher']:.1f} % of the teacher's" if row["teacher"] else ""
 
 
 def sizes(text: str) -> str:

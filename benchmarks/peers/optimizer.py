@@ -1,9 +1,5 @@
 """`python -m benchmarks.peers.optimizer`: ONNX Runtime's transformers optimizer, and its dynamic quantisation."""
 
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +12,7 @@ from onnxruntime.transformers.optimizer import optimize_model
 from benchmarks.peers.folders import PLAIN, VERSIONS, need_models
 from pocketbert import command
 from pocketbert.files import read_json, write_json
+from students.exporting.silence import silenced
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -36,7 +33,7 @@ def write(folder: Path) -> None:
     out.mkdir(exist_ok=True)
     config = read_json(folder / "config.json")
     fused, quantized = out / "model-fp32.onnx", out / "model-int8.onnx"
-    with _quiet():
+    with silenced():
         optimize_model(
             str(folder / PLAIN),
             model_type="bert",
@@ -53,18 +50,6 @@ def write(folder: Path) -> None:
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
         )
     write_json(out / VERSIONS, {"made by onnxruntime": onnxruntime.__version__})
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Leave out what the library advises, which does not work on fused files (preprocessing)."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(logging.NOTSET)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from benchmarks.phone.addresses import Certificate
 from benchmarks.phone.candidates import Candidate
+from benchmarks.phone.lines import write_lines
 from benchmarks.phone.plan import Plan
 from benchmarks.phone.report import FILE_NAME, write_report
 from benchmarks.phone.results import document, keep, kept, name_of, now, understood
@@ -80,8 +81,10 @@ class Session:
             self._console.print(f"report: {self.write()}")
 
     def write(self) -> Path:
-        """Make the report of all that is kept; return its path."""
-        return write_report(self._folder, self._title, kept(self._folder), self._laptop)
+        """Make report and table of all that is kept; return the report's path."""
+        found = kept(self._folder)
+        write_lines(self._folder, found, self._laptop)
+        return write_report(self._folder, self._title, found, self._laptop)
 
     def farewell(self) -> None:
         """Say what is left."""

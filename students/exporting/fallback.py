@@ -2,10 +2,6 @@
 
 import hashlib
 import inspect
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import cast
 
 import numpy as np
@@ -20,6 +16,7 @@ from students.exporting.compact import GATHER, four_bit_table
 from students.exporting.graph import CONTRIB, refuse_too_large
 from students.exporting.heads import SMALLEST
 from students.exporting.lengths import longest_text
+from students.exporting.silence import silenced
 from students.exporting.tasks import task_of
 from students.quantization import REDUCED_RANGE, quantize
 
@@ -48,7 +45,7 @@ def trace(model: PreTrainedModel) -> onnx.ModelProto:
     was_training = model.training
     model.train(False)
     try:
-        with _silence():
+        with silenced():
             program = torch.onnx.export(
                 _Embedding(model) if task.name == "embedding" else model,
                 (),
@@ -206,16 +203,3 @@ def _example(model: PreTrainedModel) -> dict[str, torch.Tensor]:
     if asks and getattr(model.config, "type_vocab_size", 0) > 1:
         inputs["token_type_ids"] = torch.zeros_like(ids)
     return inputs
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    """Hide the exporter's warnings and log lines, which speak of its own inner workings."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(before)
