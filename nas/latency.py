@@ -25,6 +25,9 @@ from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
 STUDENTS_FILE = "students.json"
+MOST_MEDIAN, MOST_WORST = 0.1, 0.3
+"""Errors of a latency model, as shares, above which it is no guide."""
+
 console = Console(soft_wrap=True, markup=False, highlight=False)
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -75,6 +78,11 @@ def latency(
             f"error on {model.errors.students} unseen students: median {100 * model.errors.median:.1f} %, "
             f"worst {100 * model.errors.worst:.1f} %"
         )
+        if model.errors.median > MOST_MEDIAN or model.errors.worst > MOST_WORST:
+            console.print(
+                f"warning: a search should not go by that (more than {100 * MOST_MEDIAN:.0f} %, worst "
+                f"{100 * MOST_WORST:.0f} %): measure on a quiet device, with more --students or --rounds."
+            )
 
 
 def _export(folder: Path, teacher: str, space: Sequence[str], counts: tuple[int, int], seed: int) -> dict[str, Path]:

@@ -47,6 +47,12 @@ def test_files_can_be_measured_elsewhere(files, tmp_path, monkeypatch, capsys):
     assert code == 0, errors
     students = json.loads((folder / "students.json").read_text())
     assert {timing.student for timing in LatencyModel.load(out).timings} <= set(students.values())
+    document = json.loads(measured.read_text())
+    for number, row in enumerate(document["rows"]):  # as on a device that did something else every other time
+        row["p50_ms"] *= 1 if number % 2 else 9
+    measured.write_text(json.dumps(document))
+    _, said, _ = _fit(files, monkeypatch, capsys, "--files", folder, "--measured", measured, "--out", out)
+    assert "warning: a search should not go by that" in said
 
 
 @pytest.mark.parametrize(
