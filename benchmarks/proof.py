@@ -12,8 +12,24 @@ from students.exporting.golden import GOLDEN, Checked, Golden, check
 from students.exporting.running import open_session
 
 LEAST_AGREEMENT, MOST_DIFFERENCE = 0.9, 0.1
+SLACK = 0.1
+"""A file that was further from PyTorch already where it was made may be off by so much more, and no more."""
+
 TOKENIZER = "tokenizer.json"
 ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of a file's answers to its golden sentences.
+
+    Attributes:
+        agreement: the least share that is the same.
+        difference: where there is no such share, the largest difference as a share of the largest expected number.
+    """
+
+    agreement: float
+    difference: float
 
 
 @dataclass(frozen=True)
@@ -25,6 +41,7 @@ class Proven:
         sha256: of its content.
         bytes_by_class: of its constants: embedding, encoder and head; None of a file that does not say.
         golden: its answers to the golden sentences beside it; None without any.
+        limits: of these answers.
         tokenizer_ms: what reading a golden sentence into ids takes, which comes before each call; None where there is
             no tokenizer beside it, or the library is not installed.
     """
@@ -33,6 +50,7 @@ class Proven:
     sha256: str
     bytes_by_class: dict[str, int] | None
     golden: Checked | None
+    limits: Limits
     tokenizer_ms: float | None
 
     @property
@@ -41,8 +59,18 @@ class Proven:
         if self.golden is None:
             return False
         if self.golden.agreement is None:
-            return self.golden.relative_difference > MOST_DIFFERENCE
-        return self.golden.agreement < LEAST_AGREEMENT
+            return self.golden.relative_difference > self.limits.difference
+        return self.golden.agreement < self.limits.agreement
+
+
+def limits_of(golden: Golden | None, name: str) -> Limits:
+    """Return what a file must keep on a device: the usual limits, or a little less than it kept where it was made."""
+    made = {} if golden is None else golden.made.get(name, {})
+    agreement, difference = made.get("agreement"), made.get("relative_difference")
+    return Limits(
+        LEAST_AGREEMENT if agreement is None else min(LEAST_AGREEMENT, agreement - SLACK),
+        MOST_DIFFERENCE if difference is None else max(MOST_DIFFERENCE, difference + SLACK),
+    )
 
 
 def proven(path: Path) -> Proven:
@@ -58,6 +86,7 @@ def proven(path: Path) -> Proven:
         sha256=sha256(path),
         bytes_by_class=json.loads(metadata["bytes"]) if "bytes" in metadata else None,
         golden=None if golden is None else check(golden, path),
+        limits=limits_of(golden, path.name),
         tokenizer_ms=None if golden is None else _tokenizer_ms(path.parent / TOKENIZER, golden),
     )
 

@@ -1,13 +1,13 @@
 """The files that a phone measures, looked at before it gets them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.comparing import named
 from benchmarks.measuring import SAFE_VOCABULARY, feed
-from benchmarks.proof import LEAST_AGREEMENT, MOST_DIFFERENCE, Proven, proven
+from benchmarks.proof import Proven, proven
 from pocketbert.errors import UserError
 from students.exporting.golden import GOLDEN, Golden
 from students.exporting.running import check_length, open_session
@@ -50,7 +50,7 @@ class Candidate:
             "sha256": self.proven.sha256,
             "inputs": list(self.inputs),
             "vocabulary": self.vocabulary,
-            "limits": {"agreement": LEAST_AGREEMENT, "difference": MOST_DIFFERENCE},
+            "limits": asdict(self.proven.limits),
         }
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -138,7 +138,7 @@ def describe(
         files: the last one is in the example.
         name: of the model.
     """
-    golden.write(out / GOLDEN)
+    replace(golden, made={file.name: asdict(file.checked) for file in files}).write(out / GOLDEN)
     tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
     write_json(out / "labels.json", golden.labels)
     write_text(out / "README.md", _readme(model, golden, files, name))

@@ -4,7 +4,7 @@ Needs onnxruntime and NumPy alone.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,7 @@ class Golden:
         texts: as written; a pair is a list of two.
         encodings: the same as ids.
         expected: what PyTorch says, a text each: lists by output name.
+        made: by file, how near it came to that where it was made, as fields of `Checked`: no device is asked for more.
     """
 
     task: str
@@ -58,6 +59,7 @@ class Golden:
     texts: list[Any]
     encodings: list[dict[str, list[int]]]
     expected: list[dict[str, Any]]
+    made: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""

@@ -26,3 +26,5 @@ def test_the_students_files_say_what_its_golden_rows_expect(files, tmp_path, dat
     of_teacher = Golden.read(beside / "golden.json")
     assert of_teacher.texts == golden.texts and of_teacher.expected != golden.expected
     assert check(of_teacher, beside / "model-fp32.onnx").relative_difference < 1e-4
+    for place, found in ((folder, golden), (beside, of_teacher)):
+        assert set(found.made) == {path.name for path in place.glob("*.onnx")}, "each file as it was where it was made"

@@ -45,7 +45,7 @@ export function files(plan, found) {
 function answers(golden) {
   if (!golden) return "no golden sentences beside it, so its answers are not checked";
   const off = `off by ${golden.relative_difference.toPrecision(1)} of the largest at most`;
-  return golden.agreement === null ? `answers ${off}` : `${(100 * golden.agreement).toFixed(1)} % of answers as on the laptop, ${off}`;
+  return golden.agreement === null ? `answers ${off}` : `${(100 * golden.agreement).toFixed(1)} % of answers as PyTorch's, ${off}`;
 }
 
 export function times(plan, { cells }) {
