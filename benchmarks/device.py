@@ -20,7 +20,7 @@ def environment() -> dict[str, str | int | float]:
         "processor": processor(),
         "cores": os.cpu_count() or 1,
         "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else -1.0,
-        "system": f"{platform.system()} {platform.machine()}",
+        "system": f"{platform.system()} {platform.machine()}{', emulated' * is_emulated()}",
         "onnxruntime": onnxruntime.__version__,
     }
 

@@ -25,6 +25,7 @@ ENTRIES = {
     "students/export.py",
     "benchmarks/augmentation.py",
     "benchmarks/proxies.py",
+    "benchmarks/precisions.py",
 }
 
 

@@ -18,7 +18,7 @@ from benchmarks.peers.environments import python_of
 from benchmarks.peers.folders import OPENVINO_ENVIRONMENT, need_models
 from benchmarks.peers.rows import Row, summary, table
 from benchmarks.peers.running import Settings, run_model
-from benchmarks.peers.sentences import read_sentences
+from benchmarks.sentences import read_sentences
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
 from pocketbert.files import write_csv

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.peers.folders import PLAIN, PRECISIONS, model_folders
 from benchmarks.peers.heads import fit_head
-from benchmarks.peers.sentences import read_labelled
+from benchmarks.sentences import read_labelled
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
 from students.building import build_student, save_student

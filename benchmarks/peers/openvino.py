@@ -7,7 +7,7 @@ import typer
 
 from benchmarks.peers.environments import prepare, run_script
 from benchmarks.peers.folders import OPENVINO_ENVIRONMENT, need_models
-from benchmarks.peers.sentences import encoded, read_sentences
+from benchmarks.sentences import encoded, read_sentences
 from pocketbert import command
 from pocketbert.files import write_json
 from students.exporting.golden import TEXTS

@@ -10,9 +10,9 @@ from rich.progress import Progress
 from benchmarks.peers.candidates import REFERENCE, Candidate
 from benchmarks.peers.errors import error
 from benchmarks.peers.rows import Row, csv_rows
-from benchmarks.peers.sentences import encoded
 from benchmarks.peers.visiting import timed_texts, visit
 from benchmarks.peers.workers import Worker
+from benchmarks.sentences import encoded
 from students.exporting.loading import load
 
 

@@ -15,9 +15,9 @@ from benchmarks.peers.errors import error
 from benchmarks.peers.folders import model_folders
 from benchmarks.peers.heads import fit_head
 from benchmarks.peers.scripts import worker as script
-from benchmarks.peers.sentences import encoded, read_labelled, read_sentences
 from benchmarks.peers.visiting import timed_texts, visit
 from benchmarks.peers.workers import Worker
+from benchmarks.sentences import encoded, read_labelled, read_sentences
 from pocketbert.errors import UserError
 from students.exporting.deployment import encode
 from students.exporting.running import run_onnx
