@@ -38,7 +38,8 @@ def compare(
         Path | None, typer.Option(help="Real sentences for the errors: a text a line, or a .tsv. Default: golden ones.")
     ] = None,
     length: Annotated[list[int] | None, typer.Option(min=2, help="Tokens a text; may be repeated.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each version is visited.")] = 30,
+    openings: Annotated[int, typer.Option(min=1, help="How often each version's process is begun anew.")] = 6,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each version is visited in each of them.")] = 8,
     samples: Annotated[int, typer.Option(min=1, help="Samples a visit; one more does not count.")] = 5,
     threads: Annotated[int, typer.Option(min=1, help="Threads within an operator.")] = 1,
     only: Annotated[list[str] | None, typer.Option(help="Only this model; may be repeated.")] = None,
@@ -54,9 +55,9 @@ def compare(
     sentences = list(TEXTS) if texts is None else read_sentences(texts)
     refuse_emulation()
     lengths = list(dict.fromkeys(length or LENGTHS))
-    settings = Settings(lengths, rounds, samples, threads, {"openvino": python, "": Path(sys.executable)})
+    settings = Settings(lengths, openings, rounds, samples, threads, {"openvino": python, "": Path(sys.executable)})
     told: dict[str, Sequence[object]] = {"csv": [csv.name], "texts": [texts.name] if texts else []}
-    told |= {"length": lengths, "rounds": [rounds], "samples": [samples], "threads": [threads]}
+    told |= {"length": lengths, "openings": [openings], "rounds": [rounds], "samples": [samples], "threads": [threads]}
     told |= {"only": only or (), "without": without or ()}
     options = [f"--{name}={value}" for name, values in told.items() for value in values]
     facts: Row = {"texts": len(sentences), "threads": threads, "processor": processor(), "commit": commit() or ""}

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from benchmarks.measuring import LatencyRow, row_of
 from benchmarks.peers.workers import Worker
 
 Progress = Callable[[int, int], None]
+Visits = dict[tuple[str, int], list[list[float]]]
+"""Milliseconds a call: the samples of each visit, by worker and length."""
 
 
 def timed_texts(lengths: Sequence[int], vocabulary: int) -> list[dict[str, list[int]]]:
@@ -21,8 +22,8 @@ def timed_texts(lengths: Sequence[int], vocabulary: int) -> list[dict[str, list[
 
 
 def visit(
-    workers: Mapping[str, Worker], *, rounds: int, samples: int, progress: Progress | None = None
-) -> list[LatencyRow]:
+    workers: Mapping[str, Worker], *, rounds: int, samples: int, seed: int = 0, progress: Progress | None = None
+) -> Visits:
     """Time every worker at every length it was opened with, in a new random order each round.
 
     Only one process works at a time: the others wait for a line to read.
@@ -31,20 +32,15 @@ def visit(
         workers: opened ones by name.
         rounds: how often each is visited.
         samples: of a visit, after one that does not count.
+        seed: of the orders.
         progress: called with visits done and visits in all.
-
-    Returns:
-        A row for each worker and length, in the order given.
     """
     cells = [(name, length) for name, worker in workers.items() for length in worker.calls]
-    raw: dict[tuple[str, int], list[list[float]]] = {cell: [] for cell in cells}
-    order = random.Random(0)  # noqa: S311  (an order, not a secret)
+    raw: Visits = {cell: [] for cell in cells}
+    order = random.Random(seed)  # noqa: S311  (an order, not a secret)
     for number in range(rounds):
         for done, (name, length) in enumerate(order.sample(cells, len(cells)), start=1):
             raw[name, length].append([1e3 * seconds for seconds in workers[name].sample(length, samples)])
             if progress is not None:
                 progress(number * len(cells) + done, rounds * len(cells))
-    return [
-        row_of(name, length, batch=1, threads=workers[name].threads, calls=workers[name].calls[length], raw_ms=values)
-        for (name, length), values in raw.items()
-    ]
+    return raw

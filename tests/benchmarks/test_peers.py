@@ -63,7 +63,7 @@ def test_the_files_of_a_model_answer_like_it(place: Path) -> None:
 def test_comparison_writes_a_row_for_each_version_and_length(place: Path, tmp_path: Path) -> None:
     arguments = ["--models", str(place), "--csv", str(tmp_path / "peers.csv"), "--length", "4", "--length", "8"]
     result = CliRunner().invoke(
-        compare.app, [*arguments, "--rounds", "2", "--samples", "2", *OTHERS], catch_exceptions=False
+        compare.app, [*arguments, "--openings", "2", "--rounds", "2", "--samples", "3", *OTHERS], catch_exceptions=False
     )
     assert result.exit_code == 0
     with (tmp_path / "peers.csv").open() as stream:
@@ -81,7 +81,7 @@ def test_comparison_writes_a_row_for_each_version_and_length(place: Path, tmp_pa
         (*version, length) for version in expected for length in ("4", "8")
     ]
     for row in rows:
-        assert row["model"] == "small" and row["samples"] == "4" and float(row["p50 ms"]) > 0
+        assert row["model"] == "small" and row["samples"] == "12" and float(row["p50 ms"]) > 0
         times = float(row["our int8 is x times as fast"])
         assert float(row["int8 low"]) <= times <= float(row["int8 high"])
         assert str(tmp_path) not in row["command"] and "--length=4 --length=8" in row["command"]
@@ -137,8 +137,11 @@ def test_a_worker_samples_and_answers(place: Path) -> None:
         worker.open("onnxruntime", place / "small" / "pocketbert" / "model-fp32.onnx", texts)
         assert set(worker.calls) == {3, 5} and min(worker.calls.values()) > 1 and "onnxruntime" in worker.versions
         assert len(worker.sample(5, 4)) == 4
-        rows = visit({"a": worker}, rounds=3, samples=2)
-        assert [(row.name, row.length, row.samples) for row in rows] == [("a", 3, 6), ("a", 5, 6)]
+        visits = visit({"a": worker}, rounds=3, samples=2)
+        assert {cell: [len(each) for each in found] for cell, found in visits.items()} == {
+            ("a", 3): [2, 2, 2],
+            ("a", 5): [2, 2, 2],
+        }
         assert worker.answer(texts).shape == (2, 2)
         with pytest.raises(UserError, match="small: KeyError: 7"):
             worker.sample(7, 1)
