@@ -108,6 +108,8 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     if start.method in RANDOM_STARTS:
         warnings.append(RANDOM_LAYERS.format(start.method))
         console.print(f"warning: {warnings[-1]}")
+    if (cached := pipeline.ready_cache(run)) is not None:
+        console.print(cached)
     students, controls, start_logits = _train(run)
     processes.leave()
     if not processes.is_first():

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -47,6 +47,8 @@ class RunConfig(BaseModel):
     seeds: Annotated[int, Field(ge=1, lt=10_000)] = 1
     control: bool = False
     bf16: bool = False
+    cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    cache_precision: Literal["fp16", "bf16", "int8", "fp32"] = "fp16"
 
     @model_validator(mode="after")
     def _a_weight_each(self) -> "RunConfig":
@@ -63,8 +65,9 @@ class RunConfig(BaseModel):
         return " + ".join(self.teachers)
 
 
-# What may differ between two runs of one folder: more seeds or a control are work added, not other work.
-ADDITIVE = ("seeds", "control")
+# What may differ between two runs of one folder: more seeds or a control are work added, not other work, and how much
+# of the teacher is kept changes nothing but the time.
+ADDITIVE = ("seeds", "control", "cache_gb")
 
 
 def check_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str] | None = None) -> None:

@@ -1,13 +1,14 @@
 """The Distiller: everything that is differentiable in a stage — student, projections, losses."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from distill.activations import LOGITS, Activations, capture, prepare
+from distill.activations import LOGITS, Activations, capture, joined, prepare
 from distill.losses import IGNORED_LABEL
 from distill.masking import Masking, Vocabulary, mask_tokens
 from distill.noise import Noise, add_noise
@@ -36,6 +37,7 @@ class Distiller(nn.Module):
 
     Attributes:
         epoch: whole passes over the rows so far; the trainer sets it.
+        teacher_needs: what is looked at of the teacher.
 
     Raises:
         DoesNotFit: an objective needs tensors that one of the models can't give.
@@ -58,15 +60,14 @@ class Distiller(nn.Module):
         self._special_ids = tuple(special_ids)
         self.student = student
         self.objectives = nn.ModuleDict(objectives)
-        needs = [objective.needs for objective in objectives.values()]
-        self._student_needs = frozenset[str]({LOGITS}).union(*needs)
-        self._teacher_needs = frozenset[str]().union(*(o.needs for o in objectives.values() if o.teacher))
-        self._noise = noise if self._teacher_needs and masking is None else None  # its answers make a text teach
+        self._student_needs = joined({LOGITS: None}, *(each.student_needs() for each in objectives.values()))
+        self.teacher_needs = joined(*(each.teacher_needs() for each in objectives.values()))
+        self._noise = noise if self.teacher_needs and masking is None else None  # its answers make a text teach
         self._masking = masking
         prepare(student, self._student_needs)
         student.requires_grad_(True)  # a teacher that is fine-tuned was frozen when it was last a teacher
         if teacher is not None:
-            prepare(teacher, self._teacher_needs)
+            prepare(teacher, self.teacher_needs)
             teacher.eval().requires_grad_(False)
         object.__setattr__(self, "teacher", teacher)
         self.register_state_dict_post_hook(_leave_out_second_names)  # type: ignore[no-untyped-call]  # torch's
@@ -75,7 +76,7 @@ class Distiller(nn.Module):
     @property
     def needs_teacher_logits_only(self) -> bool:
         """Whether the teacher's outputs can be replaced by its stored logits."""
-        return self._teacher_needs == {LOGITS}
+        return self.teacher_needs.keys() == {LOGITS}
 
     def forward(
         self,
@@ -84,6 +85,7 @@ class Distiller(nn.Module):
         token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
         teacher_logits: Tensor | None = None,
+        stored: dict[str, Any] | None = None,
     ) -> dict[str, Tensor]:
         """Return `loss` (weighted sum), `logits` [B, C] and, in training, each unweighted loss by name (and its share).
 
@@ -94,6 +96,7 @@ class Distiller(nn.Module):
             labels: [B], class ids or values; -100 or NaN where a row has none.
             teacher_logits: [B, C], stored, and taken instead of the teacher's own where the text is as it was; spares
                 the teacher's forward pass when all that is needed are logits.
+            stored: all that is needed of the teacher, as fields of `Activations`, for texts as they were.
         """
         changed = None
         if self.training and self._noise is not None and self.epoch >= self._noise.clean_epochs:
@@ -108,7 +111,8 @@ class Distiller(nn.Module):
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
         student = capture(self.student, inputs, self._student_needs, hidden)
-        teacher = self._ask_teacher(inputs, teacher_logits, changed, hidden)
+        known = ({} if teacher_logits is None else {LOGITS: teacher_logits}) | (stored or {})
+        teacher = self._ask_teacher(inputs, known, changed, hidden)
         values = {
             name: objective(student, teacher, attention_mask, labels) for name, objective in self.objectives.items()
         }
@@ -139,6 +143,12 @@ class Distiller(nn.Module):
             places[:, 0] = True
         return capture(self.student, inputs, self._student_needs, places), self._teacher_activations(inputs, places)
 
+    @torch.no_grad()
+    def teacher_says(self, inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Return what is needed of the teacher on texts as they are, as `forward` takes it where it is stored."""
+        said = self._teacher_activations(inputs)
+        return {name: getattr(said, name) for name in self.teacher_needs}
+
     def go_to_layer(self, layer: int | None) -> None:
         """Let the layer-wise objectives be about one of the student's layers, from 0; None: about all."""
         for name in self.objectives:
@@ -152,31 +162,25 @@ class Distiller(nn.Module):
         return objective
 
     def _ask_teacher(
-        self,
-        inputs: Mapping[str, Tensor],
-        logits: Tensor | None,
-        changed: Tensor | None,
-        hidden: Tensor | None,
+        self, inputs: Mapping[str, Tensor], known: dict[str, Any], changed: Tensor | None, hidden: Tensor | None
     ) -> Activations | None:
-        if not self._teacher_needs:
+        """Return what the teacher says; where all that is needed is known, it is asked about changed texts alone."""
+        if not self.teacher_needs:
             return None
-        if logits is None:
+        if self.teacher_needs.keys() - known:
             return self._teacher_activations(inputs, hidden)
-        known = changed is None or not changed.any()
-        if not self.needs_teacher_logits_only:
-            live = self._teacher_activations(inputs)
-            return replace(live, logits=logits) if known else live
-        if known:
-            return Activations(logits=logits)
+        stored = Activations(**({LOGITS: torch.empty(len(inputs["input_ids"]), 0)} | known))
+        if changed is None or not changed.any():
+            return stored
         live = self._teacher_activations({name: tensor[changed] for name, tensor in inputs.items()})
-        return Activations(logits=logits.index_put((changed,), live.logits.to(logits.dtype)))
+        return _exchanged(stored, changed, live)
 
     def _teacher_activations(self, inputs: Mapping[str, Tensor], hidden: Tensor | None = None) -> Activations:
         teacher: PreTrainedModel = self.__dict__["teacher"]
         if teacher.device != inputs["input_ids"].device:
             move(teacher, inputs["input_ids"].device)
         with torch.no_grad():
-            return capture(teacher, inputs, self._teacher_needs, hidden)
+            return capture(teacher, inputs, self.teacher_needs, hidden)
 
 
 def _leave_out_second_names(module: nn.Module, state: dict[str, Tensor], prefix: str, _: object) -> None:
@@ -196,6 +200,19 @@ def _second_names(module: nn.Module) -> dict[str, str]:
     first: dict[int, str] = {}
     named = [(name, first.setdefault(id(p), name)) for name, p in module.named_parameters(remove_duplicate=False)]
     return {name: known for name, known in named if name != known}
+
+
+def _exchanged(known: Activations, rows: Tensor, live: Activations) -> Activations:
+    """Return activations of a batch with those of some rows [B] exchanged for others."""
+
+    def merged(before: Tensor, after: Tensor) -> Tensor:
+        return before.index_put((rows,), after.to(before.dtype)) if before.numel() else before
+
+    found: dict[str, Any] = {"logits": merged(known.logits, live.logits)}
+    for field in fields(known)[1:]:
+        before, after = getattr(known, field.name), getattr(live, field.name)
+        found[field.name] = before and {layer: merged(tensor, after[layer]) for layer, tensor in before.items()}
+    return Activations(**found)
 
 
 def _unlabelled(labels: Tensor | None, rows: Tensor) -> Tensor | None:

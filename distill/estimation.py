@@ -13,7 +13,8 @@ from datasets import Dataset
 from torch import nn
 from transformers import PreTrainedModel
 
-from distill.data.encoding import MODEL_INPUTS, PaddingCollator
+from distill.activations import Needs
+from distill.data.encoding import MODEL_INPUTS, Collator
 from distill.data.sampling import lengths_of
 from distill.distiller import Distiller
 from pocketbert.devices import best_device
@@ -63,11 +64,11 @@ class Step:
 def probe_step(
     distiller: Distiller,
     rows: Dataset,
-    collator: PaddingCollator,
+    collator: Collator,
     batch_size: int,
     *,
     bf16: bool = False,
-    stored_logits: bool = False,
+    stored: Needs | None = None,
 ) -> Step:
     """Run a few forward and backward passes; changes neither weights nor random state.
 
@@ -77,7 +78,7 @@ def probe_step(
         collator: pads batches.
         batch_size: rows of one pass, at most all.
         bf16: autocast to bfloat16.
-        stored_logits: whether the run will have the teacher's logits stored.
+        stored: what the run will have stored of the teacher.
     """
     order = lengths_of(rows).argsort(kind="stable")
     inputs = rows.remove_columns("length")
@@ -88,21 +89,21 @@ def probe_step(
         for part in (PROBE_BATCHES, *range(PROBE_BATCHES)):  # the longest rows first, to warm up and for their memory
             start = max(0, min(len(order) - batch_size, (len(order) * (part + 1)) // (PROBE_BATCHES + 1)))
             batch = collator([inputs[int(i)] for i in order[start : start + batch_size]])
-            if stored_logits:
-                batch["teacher_logits"] = torch.zeros(len(batch["input_ids"]), distiller.student.config.num_labels or 1)
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
-            begin = _now()
+            if stored and not distiller.teacher_needs.keys() - stored:
+                batch["stored"] = distiller.teacher_says({n: batch[n] for n in MODEL_INPUTS if n in batch})
+            begin = now()
             with _saved_bytes(distiller) as saved, torch.autocast(device.type, torch.bfloat16, bf16):
                 loss = distiller(**batch)["loss"]
             loss.backward()
-            spent.append(_now() - begin)
+            spent.append(now() - begin)
             kept = max(kept, sum(saved.values()))
             distiller.zero_grad(set_to_none=True)
     distiller.train(training)
     return Step(OVERHEAD * sum(spent[1:]) / PROBE_BATCHES, kept)
 
 
-def _now() -> float:
+def now() -> float:
     """Return the clock once the accelerator, where there is one, has done what it was given."""
     if torch.accelerator.is_available():
         torch.accelerator.synchronize()
@@ -126,7 +127,7 @@ def _saved_bytes(model: nn.Module) -> Iterator[dict[int, int]]:
 
 
 @torch.inference_mode()
-def seconds_to_answer(model: PreTrainedModel, rows: Dataset, collator: PaddingCollator, batch_size: int) -> float:
+def seconds_to_answer(model: PreTrainedModel, rows: Dataset, collator: Collator, batch_size: int) -> float:
     """Return the seconds of one forward pass over all rows, from one batch of middling length."""
     order = lengths_of(rows).argsort(kind="stable")
     middle = max(0, (len(order) - batch_size) // 2)
@@ -135,9 +136,9 @@ def seconds_to_answer(model: PreTrainedModel, rows: Dataset, collator: PaddingCo
     batch = {name: tensor.to(model.device) for name, tensor in collator(list(columns)).items()}
     spent = []
     for _ in range(2):
-        begin = _now()
+        begin = now()
         model(**batch)
-        spent.append(_now() - begin)
+        spent.append(now() - begin)
     return min(spent) * len(rows) / len(columns)
 
 

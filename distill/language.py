@@ -97,7 +97,7 @@ def _sums(models: list[PreTrainedModel], text: HeldOut, numbers: range) -> NDArr
     device = models[0].device
     hidden = (labels != IGNORED_LABEL).to(device)
     inputs = {"input_ids": ids.to(device), "attention_mask": batch["attention_mask"].to(device)}
-    logits = [capture(model, inputs, frozenset({LOGITS}), hidden).logits.float() for model in models]
+    logits = [capture(model, inputs, {LOGITS: None}, hidden).logits.float() for model in models]
     columns = _columns(logits, labels.to(device)[hidden])
     rows = hidden.nonzero()[:, 0]
     return torch.zeros(len(numbers), 5, device=device).index_add_(0, rows, columns).cpu().double().numpy()

@@ -9,14 +9,16 @@ import torch
 from datasets import Dataset
 from transformers import PreTrainedModel
 
+from distill.caching import FOLDER, TEXT, CachedCollator
+from distill.data.encoding import Collator
 from distill.data.sampling import lengths_of
 from distill.evaluation import predict
 from distill.members import Member, finetuning_key
-from distill.planning import control_recipe, finetuning, logits_file, stores_logits
+from distill.planning import caching, control_recipe, finetuning, logits_file, stores_logits
 from distill.preparation import Logits, Run, student_rows, taught_rows
 from distill.reading import Reading
 from distill.recipes.schema import Recipe
-from distill.stages import Conditions, StageResult, run_recipe, stage_weights
+from distill.stages import Conditions, StageResult, is_finished, run_recipe, stage_folder, stage_weights
 from distill.starting import found_or_made, start_from_teacher
 from distill.units import restore_units, standardise
 from pocketbert import processes
@@ -24,7 +26,8 @@ from pocketbert.devices import best_device, move
 from pocketbert.files import fingerprint
 from students.initialization import Initialisation
 from students.vocabulary import take_over
-from teachers.caching import stored_logits
+from teachers.caching.logits import stored_logits
+from teachers.caching.store import error_of
 from teachers.ensemble import average
 
 STATISTICS_ROWS, STATISTICS_TOKENS = 2048, 32_768
@@ -110,10 +113,35 @@ def start_student(run: Run) -> Initialisation:
     return found_or_made(run.student, run.folder, key, make)
 
 
+def ready_cache(run: Run) -> str | None:
+    """Keep the teacher's inside where that is worth it; return a line on what is kept, and where."""
+    wanted = caching(run)
+    if wanted is None or _all_trained(run):
+        return None
+    key = fingerprint([_teachers_key(run), run.data.fingerprint, len(wanted.rows), wanted.noted()])
+    run.cache = wanted.carry_out(key, run.folder / FOLDER, "teacher's states")
+    planned = run.cache.plan
+    kept = "all texts" if planned.whole else f"the {len(planned.order)} shortest of {len(planned.lengths)} texts"
+    return (
+        f"teacher's states kept: {kept}, {planned.bytes / 1e9:.2f} GB as {planned.code} (off by "
+        f"{100 * error_of(run.cache.folder):.2g} %), in {run.cache.folder}"
+    )
+
+
+def _all_trained(run: Run) -> bool:
+    """Tell whether no student is left to train."""
+    folders = [run.folder / f"seed-{run.config.seed + number}" / "student" for number in range(run.config.seeds)]
+    stages = list(enumerate(run.recipe.stages, start=1))
+    return all(is_finished(stage_folder(folder, number, stage)) for folder in folders for number, stage in stages)
+
+
 def train_student(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:
     """Distil the student from its start."""
-    rows = _with_teacher_logits(run, student_rows(run))
-    return _train(run, run.recipe, start, rows, seed, "student")
+    rows, collator = _with_teacher_logits(run, student_rows(run)), run.collator
+    if run.cache is None:
+        return _train(run, run.recipe, start, rows, seed, "student")
+    numbered = rows.add_column(TEXT, np.arange(len(rows)))
+    return _train(run, run.recipe, start, numbered, seed, "student", CachedCollator(collator, run.cache))
 
 
 def train_control(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:
@@ -122,19 +150,29 @@ def train_control(run: Run, start: dict[str, torch.Tensor], seed: int) -> Traine
     return _train(run, recipe, start, run.rows.labelled, seed, "control")
 
 
-def _train(run: Run, recipe: Recipe, start: dict[str, torch.Tensor], rows: Dataset, seed: int, role: str) -> Trained:
+def _train(
+    run: Run,
+    recipe: Recipe,
+    start: dict[str, torch.Tensor],
+    rows: Dataset,
+    seed: int,
+    role: str,
+    collator: Collator | None = None,
+) -> Trained:
     run.student.load_state_dict(start)
     folder = run.folder / f"seed-{seed}" / role
     teacher = run.answerer if role == "student" else None
     special = tuple(run.reading.tokenizer.all_special_ids)
-    conditions = Conditions(rows, run.collator, seed, f"{role}, seed {seed}", run.config.bf16, special)
+    conditions = Conditions(rows, collator or run.collator, seed, f"{role}, seed {seed}", run.config.bf16, special)
     stages = run_recipe(recipe, run.student, teacher, conditions, folder)
     logits = answer(run, run.student)
     return Trained(seed, stage_weights(recipe, folder), stages, logits)
 
 
 def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:
-    """Store the teacher's logits where that spares it work."""
+    """Store the teacher's logits where that spares it work; the cache may have them."""
+    if stores_logits(run) and run.cache is not None and (logits := run.cache.logits()) is not None:
+        return rows.add_column("teacher_logits", logits.tolist())
     return answered(run, rows, logits_file(run.folder)) if stores_logits(run) else rows
 
 
@@ -147,7 +185,19 @@ def answered(run: Run, rows: Dataset, file: Path, chosen: Sequence[int] | None =
         file: where the answers are kept.
         chosen: numbers of the rows to take; None: all.
     """
-    members = [
+    key = fingerprint([_teachers_key(run), run.data.fingerprint, len(rows), None if chosen is None else list(chosen)])
+    with processes.first_goes_ahead():
+        logits = stored_logits(
+            file,
+            key,
+            lambda: _together(run, [_soft_targets(run, member, chosen) for member in run.members]),
+        )
+    return _selected(rows, chosen).add_column("teacher_logits", logits.tolist())
+
+
+def _teachers_key(run: Run) -> list[list[object]]:
+    """Return what decides the teachers' answers, besides the texts."""
+    return [
         [
             finetuning_key(member, run.config, run.data),
             member.teacher.fingerprint,
@@ -156,14 +206,6 @@ def answered(run: Run, rows: Dataset, file: Path, chosen: Sequence[int] | None =
         ]
         for member in run.members
     ]
-    key = fingerprint([members, run.data.fingerprint, len(rows), None if chosen is None else list(chosen)])
-    with processes.first_goes_ahead():
-        logits = stored_logits(
-            file,
-            key,
-            lambda: _together(run, [_soft_targets(run, member, chosen) for member in run.members]),
-        )
-    return _selected(rows, chosen).add_column("teacher_logits", logits.tolist())
 
 
 def _soft_targets(run: Run, member: Member, chosen: Sequence[int] | None) -> Logits:

@@ -5,14 +5,21 @@ from pathlib import Path
 from datasets import Dataset
 
 from distill import estimation
+from distill.activations import LOGITS, Needs, joined
+from distill.caching import FOLDER, Caching
 from distill.members import Member, finetuning_key
 from distill.preparation import Run, student_rows, taught_rows
-from distill.recipes.schema import Recipe
+from distill.recipes.schema import Recipe, Stage
 from distill.remaining import Work, remaining, told, total
 from distill.stages import Conditions, asks_teacher, build_distiller, plain_recipe, recipe_steps
 from distill.teacher_training import TeacherTraining
+from pocketbert import processes
 from pocketbert.devices import best_device, move
 from students.building import load_student
+from teachers.caching.store import INDEX
+
+WORTH_KEEPING = 1.2
+"""How often texts must be read for the teacher's inside to be kept: writing it takes a little more than asking once."""
 
 
 def estimate(run: Run) -> tuple[estimation.Cost, str]:
@@ -28,8 +35,17 @@ def estimate(run: Run) -> tuple[estimation.Cost, str]:
             parts[f"{member.title} fine-tuning"] = work
     rows, folders = student_rows(run), [run.folder / f"seed-{seed}/student" for seed in seeds]
     conditions = _conditions(run, rows)
-    work = remaining(run.recipe, student, teacher, conditions, folders, stored_logits=stores_logits(run))
-    if work.seconds and stores_logits(run) and not logits_file(run.folder).exists():
+    cache = caching(run)
+    stored = joined({LOGITS: None} if stores_logits(run) else {}, cache.needs if cache else {})
+    work = remaining(run.recipe, student, teacher, conditions, folders, stored=stored)
+    kept_bytes, asked = 0, False
+    if cache is not None and work.seconds:
+        planned = cache.plan()
+        asked = planned.whole and LOGITS in cache.needs
+        if not (run.folder / FOLDER / INDEX).exists():
+            parts[f"teacher's states, {planned.bytes / 1e9:.1f} GB kept"] = Work(cache.seconds(planned), 0)
+            kept_bytes = planned.bytes
+    if work.seconds and stores_logits(run) and not asked and not logits_file(run.folder).exists():
         parts["teacher's soft targets"] = Work(sum(_seconds_to_answer(run, member) for member in run.members), 0)
     parts[f"student, {config.seeds} seed(s)"] = work
     if config.control:
@@ -39,7 +55,7 @@ def estimate(run: Run) -> tuple[estimation.Cost, str]:
         parts[f"control, {config.seeds} seed(s)"] = remaining(recipe, student, None, labelled, folders)
     trained = [student, *(member.teacher.model for member in unready)]
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
-    disk = estimation.disk(trained, kept, [student, run.teacher.model])
+    disk = estimation.disk(trained, kept, [student, run.teacher.model]) + kept_bytes
     return total(parts, trained, held, disk), told(parts)
 
 
@@ -79,6 +95,38 @@ def stores_logits(run: Run) -> bool:
         if build_distiller(stage, run.student, run.answerer).needs_teacher_logits_only
     )
     return asked * run.config.seeds >= rows
+
+
+def caching(run: Run) -> Caching | None:
+    """Return what of the teacher's inside is worth being kept; None where it is not, or can't be.
+
+    Kept answers are those of texts as they are: a corpus, whose tokens are hidden anew in every step, has none.
+    """
+    rows, recipe, config = student_rows(run), run.recipe, run.config
+    if not config.cache_gb or run.other_tokens:
+        return None
+    needs: Needs = {}
+    logits: Needs = {}
+    read = 0.0
+    for stage, steps in zip(recipe.stages, recipe_steps(recipe, len(rows)), strict=True):
+        distiller = build_distiller(stage, run.student, run.answerer)
+        if distiller.teacher_needs and not distiller.needs_teacher_logits_only:
+            needs = joined(needs, distiller.teacher_needs)
+            read += _unchanged(stage, steps, len(rows))
+        elif distiller.teacher_needs:
+            logits = distiller.teacher_needs  # while the teacher is asked anyway
+    if read * config.seeds < WORTH_KEEPING * len(rows):
+        return None
+    return Caching(run.answerer, joined(needs, logits), rows, run.collator, config.cache_precision, config.cache_gb)
+
+
+def _unchanged(stage: Stage, steps: int, rows: int) -> float:
+    """Return how many texts a stage reads as they are, without noise."""
+    read = steps * stage.training.batch_size * stage.training.gradient_accumulation_steps * processes.count()
+    if stage.noise is None:
+        return read
+    clean = min(read, stage.noise.clean_epochs * rows)
+    return clean + (read - clean) * (1 - stage.noise.share)
 
 
 def logits_file(folder: Path) -> Path:

@@ -34,6 +34,7 @@ from pocketbert.files import fingerprint
 from students.building import usable_positions
 from students.initialization import Initialisation
 from students.vocabulary import Trimmed
+from teachers.caching.store import TeacherCache
 from teachers.loading import Teacher
 
 FEW_ROWS = 100
@@ -55,6 +56,7 @@ class Run:
         readings: as each of the members does; the student's own where their tokens are the same.
         answers: what it says on the evaluation split, once the teachers are ready.
         member_answers: what each of them says there.
+        cache: of the teacher's inside, once it is ready; None where none is kept.
     """
 
     config: RunConfig
@@ -73,6 +75,7 @@ class Run:
     alignment: list[str]
     answers: Logits | None = None
     member_answers: tuple[Logits, ...] = ()
+    cache: TeacherCache | None = None
 
     @property
     def teacher(self) -> Teacher:

@@ -12,7 +12,7 @@ import torch
 from datasets import Dataset
 from torch import Tensor, nn
 
-from distill.data.encoding import MODEL_INPUTS, PaddingCollator
+from distill.data.encoding import MODEL_INPUTS, Collator
 from distill.distiller import Distiller
 from distill.objectives.projected import Projected
 from pocketbert.devices import best_device, move
@@ -24,7 +24,7 @@ STRENGTH = 1e-2
 """Ridge penalty as a share of the states' mean variance: few rows stand behind a projection of first tokens."""
 
 
-def fit_projections(distiller: Distiller, rows: Dataset, collator: PaddingCollator, seed: int) -> None:
+def fit_projections(distiller: Distiller, rows: Dataset, collator: Collator, seed: int) -> None:
     """Give each linear projection of a Distiller's objectives its least-squares solution.
 
     The same for the same rows and seed; the global random state is left alone.
@@ -58,7 +58,7 @@ def fit_projections(distiller: Distiller, rows: Dataset, collator: PaddingCollat
     distiller.train(training)
 
 
-def _batches(rows: Dataset, collator: PaddingCollator) -> Iterable[Mapping[str, Tensor]]:
+def _batches(rows: Dataset, collator: Collator) -> Iterable[Mapping[str, Tensor]]:
     inputs = rows.select_columns([name for name in MODEL_INPUTS if name in rows.column_names])
     read = 0
     for start in range(0, len(inputs), BATCH):

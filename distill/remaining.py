@@ -8,6 +8,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from distill import estimation
+from distill.activations import Needs
 from distill.noise import Noise
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, build_distiller, is_finished, recipe_steps, stage_folder
@@ -51,7 +52,7 @@ def remaining(
     conditions: Conditions,
     folders: Sequence[Path],
     *,
-    stored_logits: bool = False,
+    stored: Needs | None = None,
 ) -> Work:
     """Return the seconds and the activation bytes of the stages that are not finished in the trainings' folders.
 
@@ -61,7 +62,7 @@ def remaining(
         teacher: None for gold labels alone.
         conditions: rows and the like.
         folders: one a training.
-        stored_logits: whether the teacher's logits will be stored.
+        stored: what will be stored of the teacher.
     """
     rows, seconds, size = conditions.rows, 0.0, 0
     for number, (stage, steps) in enumerate(zip(recipe.stages, recipe_steps(recipe, len(rows)), strict=True), start=1):
@@ -75,7 +76,7 @@ def remaining(
             for epoch, part in _epochs(stage.noise, steps / steps_per_epoch(stage.training, len(rows))):
                 distiller.epoch = epoch
                 step = estimation.probe_step(
-                    distiller, rows, conditions.collator, batch, bf16=conditions.bf16, stored_logits=stored_logits
+                    distiller, rows, conditions.collator, batch, bf16=conditions.bf16, stored=stored
                 )
                 seconds += part * left * accumulation * step.seconds
                 size = max(size, step.activation_bytes)

@@ -66,6 +66,11 @@ def distil(
     seeds: Annotated[int, _text("Repeat with this many seeds.")] = 1,
     seed: Annotated[int, _text("The first seed.")] = 0,
     bf16: Annotated[bool, _text("Train in bfloat16, where the device is fast at it.", "--bf16")] = False,
+    cache_gb: Annotated[
+        float,
+        _text("Keep the teacher's hidden states and attention on disk, up to so many GB; 0: ask it anew."),
+    ] = 10.0,
+    cache_precision: Annotated[str, _text("How they are kept: fp16, bf16, int8 or fp32.")] = "fp16",
     max_drop: Annotated[float, _text("Refuse an ONNX file that surely loses more than this on the metric.")] = 0.02,
     latency_length: Annotated[list[int] | None, _text("Lengths to measure; default 16, 32, 64 and 128.")] = None,
     threads: Annotated[int, _text("Threads of ONNX Runtime when measuring.")] = 1,
@@ -101,6 +106,7 @@ def distil(
         "evaluation_rows": evaluation_rows, "max_length": max_length, "packed": packed, "finetune": finetune,
         "initialisation": initialisation,
         "control": control, "seeds": seeds, "seed": seed, "bf16": bf16,
+        "cache_gb": cache_gb, "cache_precision": cache_precision,
     }  # fmt: skip
     request = Request(
         config=config, recipe=recipe, settings=tuple(settings or ()), teacher_settings=tuple(teacher_settings or ()),

@@ -12,10 +12,12 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 from transformers import PreTrainedModel, TrainerState, set_seed
 
-from distill.data.encoding import PaddingCollator
+from distill.caching import TEXT
+from distill.data.encoding import Collator
 from distill.distiller import Distiller
 from distill.masking import Vocabulary
 from distill.objectives import OBJECTIVES
+from distill.optimizer import sparse_gradients
 from distill.progressive_trainer import ProgressiveTrainer
 from distill.projections import fit_projections
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
@@ -131,8 +133,9 @@ class Conditions:
     """What all stages of one training share.
 
     Attributes:
-        rows: encoded rows with `length`, and `teacher_logits` where they are stored.
-        collator: pads batches.
+        rows: encoded rows with `length`, `teacher_logits` where they are stored, and `TEXT` where the collator has
+            more of the teacher.
+        collator: makes batches.
         seed: of order, dropout and projections.
         title: what the progress bars call the training.
         bf16: autocast to bfloat16.
@@ -141,7 +144,7 @@ class Conditions:
     """
 
     rows: Dataset
-    collator: PaddingCollator
+    collator: Collator
     seed: int
     title: str
     bf16: bool = False
@@ -199,8 +202,9 @@ def _run_stage(
     arguments = training_arguments(stage.training, folder, len(rows), seed, bf16=conditions.bf16)
     title = f"{conditions.title}: {stage.name}"
     trainer_class = ProgressiveTrainer if stage.progressive else DistillTrainer
-    trainer = trainer_class(distiller, arguments, _columns(rows, stage), conditions.collator, title)
-    state = train(trainer, distiller, checkpoint)
+    trainer = trainer_class(distiller, arguments, _columns(rows, stage, distiller), conditions.collator, title)
+    with sparse_gradients(student.get_input_embeddings(), wanted=conditions.vocabulary is None):
+        state = train(trainer, distiller, checkpoint)
     _restore_dropout(dropout)
     result = StageResult(
         name=stage.name,
@@ -227,8 +231,10 @@ def train(trainer: DistillTrainer, distiller: Distiller, checkpoint: Path | None
     return trainer.state
 
 
-def _columns(rows: Dataset, stage: Stage) -> Dataset:
-    unused = {"teacher_logits"} if not asks_teacher(stage) else set[str]()
+def _columns(rows: Dataset, stage: Stage, distiller: Distiller) -> Dataset:
+    unused = {"teacher_logits", TEXT} if not asks_teacher(stage) else set[str]()
+    if distiller.needs_teacher_logits_only and "teacher_logits" in rows.column_names:
+        unused.add(TEXT)
     return rows.remove_columns([name for name in rows.column_names if name in unused])
 
 

@@ -13,6 +13,7 @@ from datasets import Dataset
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 from transformers import (
+    PreTrainedModel,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -21,9 +22,10 @@ from transformers import (
     TrainingArguments,
 )
 
-from distill.data.encoding import PaddingCollator
+from distill.data.encoding import Collator
 from distill.data.sampling import LengthGroupedSampler, lengths_of
 from distill.distiller import SHARE, Distiller
+from distill.optimizer import RowAdamW, clip_gradients
 from distill.recipes.schema import TrainingSettings
 from pocketbert import processes
 from pocketbert.devices import best_device
@@ -50,7 +52,7 @@ class DistillTrainer(Trainer):
         distiller: Distiller,
         arguments: TrainingArguments,
         rows: Dataset,
-        collator: PaddingCollator,
+        collator: Collator,
         title: str | None,
     ) -> None:
         self._lengths = lengths_of(rows)
@@ -91,6 +93,18 @@ class DistillTrainer(Trainer):
                 self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
         self._batches += 1
         return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+    @staticmethod
+    def get_optimizer_cls_and_kwargs(args: TrainingArguments, model: PreTrainedModel | None = None) -> tuple[Any, Any]:
+        """Return the Trainer's AdamW, in the form that takes sparse gradients of tables."""
+        kind, options = Trainer.get_optimizer_cls_and_kwargs(args, model)
+        return (RowAdamW if kind is torch.optim.AdamW else kind), options
+
+    def _clip_grad_norm(self, model: nn.Module) -> Tensor:
+        return clip_gradients(model.parameters(), self.args.max_grad_norm)
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | None = None) -> Tensor:
+        return clip_gradients(model.parameters(), math.inf) if grad_norm is None else grad_norm
 
     def _tell_progress(self) -> None:
         """Let the Distiller know how far the training is."""

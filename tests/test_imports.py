@@ -26,6 +26,9 @@ ENTRIES = {
     "benchmarks/augmentation.py",
     "benchmarks/proxies.py",
     "benchmarks/precisions.py",
+    "benchmarks/throughput/__main__.py",
+    "benchmarks/throughput/ours.py",
+    "benchmarks/throughput/task.py",
 }
 
 

@@ -16,7 +16,7 @@ from benchmarks.measuring import LENGTHS
 from benchmarks.peers.candidates import PEERS, Candidate, chosen
 from benchmarks.peers.environments import python_of
 from benchmarks.peers.folders import OPENVINO_ENVIRONMENT, need_models
-from benchmarks.peers.rows import Row, summary, table
+from benchmarks.peers.rows import Row, overview, summary, table
 from benchmarks.peers.running import Settings, run_model
 from benchmarks.sentences import read_sentences
 from pocketbert import command
@@ -71,6 +71,7 @@ def compare(
             rows += [row | facts for row in found]
             write_csv(csv, rows)
             write_csv(csv.with_name(f"{csv.stem}-summary{csv.suffix}"), summary(rows))
+            write_csv(csv.with_name(f"{csv.stem}-overview{csv.suffix}"), overview(rows))
             out.print(table(found))
 
 

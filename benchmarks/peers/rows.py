@@ -91,6 +91,43 @@ def summary(rows: Sequence[Row]) -> list[dict[str, str]]:
     return made
 
 
+def overview(rows: Sequence[Row]) -> list[dict[str, str]]:
+    """Return a row for each model and peer: how many times as fast ours is, and how far off both are."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((str(row["model"]), str(row["version"])), []).append(row)
+    made = []
+    for (model, version), lines in groups.items():
+        if not version.startswith(OURS):
+            times = {one: [line for line in lines if line["precision"] == one] for one in PRECISIONS}
+            ours = [row for row in groups[model, OURS] if row["precision"] == "int8"]
+            made.append(
+                {
+                    "model": model,
+                    "peer": version,
+                    **{
+                        f"our {one} is x times as fast at {_lengths(lines)}": " ".join(
+                            f"{float(line[f'our {one} is x times as fast']):.2f}" for line in times[one]
+                        )
+                        for one in PRECISIONS
+                    },
+                    "same answers, int8": _both(ours, times["int8"], "agreement"),
+                    "off by, int8": _both(ours, times["int8"], "relative difference"),
+                    "processor": str(lines[0]["processor"]),
+                    "commit": str(lines[0]["commit"]),
+                }
+            )
+    return made
+
+
+def _lengths(lines: Sequence[Row]) -> str:
+    return "/".join(str(length) for length in dict.fromkeys(line["length"] for line in lines))
+
+
+def _both(ours: Sequence[Row], theirs: Sequence[Row], name: str) -> str:
+    return f"{theirs[0][name]} (ours {ours[0][name]})" if theirs else ""
+
+
 def megabytes(path: Path) -> float:
     """Return the size of a model's weights, which OpenVINO keeps beside what is opened and PyTorch in a folder."""
     if path.is_dir():

@@ -52,7 +52,7 @@ class LanguageCandidates:
         places = torch.zeros_like(ids, dtype=torch.bool)
         places[torch.arange(len(batch)), torch.tensor([word.place for _, word in batch])] = True
         inputs = {"input_ids": ids.masked_fill(places, self._mask).to(device), "attention_mask": attention.to(device)}
-        logits = capture(self._model, inputs, frozenset({LOGITS}), places.to(device)).logits
+        logits = capture(self._model, inputs, {LOGITS: None}, places.to(device)).logits
         return logits[:, self._replacements.ids.to(device)]
 
 

@@ -1,7 +1,7 @@
 """Text to token ids, and batches padded to their own longest row."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -32,6 +32,14 @@ def encode(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int
 
 def _texts(dataset: Dataset) -> list[str]:
     return [name for name in ("text", "text_pair") if name in dataset.column_names]
+
+
+class Collator(Protocol):
+    """Makes a batch of encoded rows."""
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the arguments of a model or a Distiller."""
+        ...
 
 
 class PaddingCollator:

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from torch import Tensor, nn
 
-from distill.activations import LOGITS, Activations
+from distill.activations import LOGITS, Activations, Needs
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
 from pocketbert.validation import Document
@@ -37,7 +37,8 @@ class Objective(nn.Module, ABC):
     """One term of a stage's loss.
 
     Attributes:
-        needs: what must be captured from both models.
+        needs: what must be captured from both models, of all their layers unless `student_needs` or `teacher_needs`
+            say which.
         teacher: whether a teacher is needed at all.
         layerwise: whether it has a term for each layer, so that a stage can go layer by layer.
     """
@@ -54,6 +55,14 @@ class Objective(nn.Module, ABC):
     @abstractmethod
     def forward(self, student: Activations, teacher: Activations | None, mask: Tensor, labels: Tensor | None) -> Tensor:
         """Return the unweighted loss, a scalar."""
+
+    def student_needs(self) -> Needs:
+        """Return what is looked at of the student."""
+        return dict.fromkeys(self.needs)
+
+    def teacher_needs(self) -> Needs:
+        """Return what is looked at of the teacher; nothing where none is needed."""
+        return dict.fromkeys(self.needs) if self.teacher else {}
 
     def share(self, labels: Tensor | None) -> Tensor | None:
         """Return the share of the batch that the loss is about, by which the logged value is divided; None for all."""

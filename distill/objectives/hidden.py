@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from distill import losses
-from distill.activations import HIDDEN_STATES, Activations
+from distill.activations import HIDDEN_STATES, Activations, Needs
 from distill.objectives.base import ObjectiveSettings
 from distill.objectives.layerwise import LayerStates
 from distill.objectives.projected import Projected
@@ -20,6 +20,10 @@ class EmbeddingMSE(Projected):
     def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
         """Make the projections."""
         self._project(1, student.embedding, teacher.embedding)
+
+    def teacher_needs(self) -> Needs:
+        """Return hidden state 0."""
+        return {HIDDEN_STATES: frozenset({0})}
 
     def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
         """Return hidden state 0 of both."""
@@ -60,10 +64,16 @@ class HiddenCosine(Projected):
     def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
         """Make the projections."""
         self._project(1, student.hidden, teacher.hidden)
+        self._last = student.layers, teacher.layers
+
+    def teacher_needs(self) -> Needs:
+        """Return the last layer's output."""
+        return {HIDDEN_STATES: frozenset({self._last[1]})}
 
     def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
         """Return the last layers' outputs."""
-        return [(student.layers(HIDDEN_STATES)[-1], teacher.layers(HIDDEN_STATES)[-1])]
+        ours, theirs = self._last
+        return [(student.layers(HIDDEN_STATES)[ours], teacher.layers(HIDDEN_STATES)[theirs])]
 
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return one minus the mean cosine."""

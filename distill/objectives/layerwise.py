@@ -6,7 +6,7 @@ from typing import ClassVar, cast
 
 from torch import Tensor
 
-from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, Activations
+from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, Activations, Needs
 from distill.objectives.base import Layers, ObjectiveSettings, TaughtObjective, mean, pairs
 from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
@@ -57,8 +57,13 @@ def outputs(student: Activations, teacher: Activations, layers: Sequence[int]) -
         teacher: the same.
         layers: the teacher's layer, from 0, for each of the student's first ones.
     """
-    ours, theirs = student.layers(HIDDEN_STATES)[1:], teacher.layers(HIDDEN_STATES)[1:]
-    return [(ours[i], theirs[j]) for i, j in enumerate(layers)]
+    ours, theirs = student.layers(HIDDEN_STATES), teacher.layers(HIDDEN_STATES)
+    return [(ours[i + 1], theirs[j + 1]) for i, j in enumerate(layers)]
+
+
+def output_numbers(layers: Sequence[int]) -> Needs:
+    """Return what `outputs` looks at of the teacher."""
+    return {HIDDEN_STATES: frozenset(layer + 1 for layer in layers)}
 
 
 class LayerStates(Layerwise, Projected):
@@ -68,6 +73,10 @@ class LayerStates(Layerwise, Projected):
         """Pair the layers and make the projections."""
         super().align(settings, student, teacher)
         self._project(len(self._map), student.hidden, teacher.hidden)
+
+    def teacher_needs(self) -> Needs:
+        """Return the mapped layers' outputs."""
+        return output_numbers(self._map)
 
     def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
         """Return the outputs of mapped layers."""
@@ -102,6 +111,10 @@ class LayerAttention(Layerwise):
                 f"…,heads={teacher.heads}), or a recipe without it (--recipe logits, --recipe distilbert)."
             )
         self._group = teacher.heads // student.heads
+
+    def teacher_needs(self) -> Needs:
+        """Return the mapped layers' scores."""
+        return {ATTENTION_SCORES: frozenset(self._map)}
 
     def term(self, student: Activations, teacher: Activations, mask: Tensor, ours: int, theirs: int) -> Tensor:
         """Return the distance of one student layer's attention from its teacher layer's."""

@@ -5,9 +5,9 @@ from typing import cast
 from torch import Tensor
 
 from distill import losses
-from distill.activations import Activations
+from distill.activations import Activations, Needs
 from distill.objectives.base import Layers, ObjectiveSettings, mean, pairs
-from distill.objectives.layerwise import outputs
+from distill.objectives.layerwise import output_numbers, outputs
 from distill.objectives.projected import Projected
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
@@ -35,6 +35,10 @@ class PatientStates(Projected):
         if not self._map:
             raise DoesNotFit(f"patient_states needs a student of two layers or more; '{student.name}' has one.")
         self._project(len(self._map), student.hidden, teacher.hidden)
+
+    def teacher_needs(self) -> Needs:
+        """Return the mapped layers' outputs."""
+        return output_numbers(self._map)
 
     def states(self, student: Activations, teacher: Activations) -> list[tuple[Tensor, Tensor]]:
         """Return the first token's states of mapped layers, [B, H]."""

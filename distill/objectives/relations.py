@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 
 from distill import losses
-from distill.activations import ATTENTION_SCORES, KEYS, QUERIES, VALUES, Activations
+from distill.activations import ATTENTION_SCORES, KEYS, QUERIES, VALUES, Activations, Needs
 from distill.objectives.base import ObjectiveSettings, TaughtObjective
 from distill.shapes import ModelShape
 from pocketbert.errors import DoesNotFit
@@ -30,8 +30,17 @@ class _OneLayer(TaughtObjective):
         """Choose the teacher's layer."""
         layer = cast("OneLayerSettings", settings).layer
         self._layer = teacher.layers - 1 if layer is None else layer
+        self._last = student.layers - 1
         if self._layer >= teacher.layers:
             raise DoesNotFit(f"layer {layer} is asked for and teacher '{teacher.name}' has 0 to {teacher.layers - 1}.")
+
+    def student_needs(self) -> Needs:
+        """Return the last layer."""
+        return dict.fromkeys(self.needs, frozenset({self._last}))
+
+    def teacher_needs(self) -> Needs:
+        """Return the chosen layer."""
+        return dict.fromkeys(self.needs, frozenset({self._layer}))
 
     def _where(self) -> str:
         return f"the student's last layer with teacher layer {self._layer + 1}"
@@ -52,7 +61,7 @@ class AttentionDivergence(_OneLayer):
 
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean divergence over heads and tokens."""
-        ours, theirs = student.layers(ATTENTION_SCORES)[-1], teacher.layers(ATTENTION_SCORES)[self._layer]
+        ours, theirs = student.layers(ATTENTION_SCORES)[self._last], teacher.layers(ATTENTION_SCORES)[self._layer]
         return losses.attention_divergence(ours, theirs, mask)
 
     def describe(self) -> str:
@@ -99,7 +108,7 @@ class _Relation(_OneLayer):
 
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean divergence over relation heads and tokens."""
-        ours, theirs = student.layers(self.part)[-1], teacher.layers(self.part)[self._layer]
+        ours, theirs = student.layers(self.part)[self._last], teacher.layers(self.part)[self._layer]
         return losses.attention_divergence(
             losses.relation_scores(ours, self._heads), losses.relation_scores(theirs, self._heads), mask
         )

@@ -11,11 +11,11 @@ from transformers import (
     RobertaConfig,
 )
 
-from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, KEYS, LOGITS, QUERIES, VALUES, capture, prepare
+from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, KEYS, LOGITS, QUERIES, VALUES, capture, joined, prepare
 from distill.shapes import shape_of
 from pocketbert.errors import DoesNotFit
 
-EVERYTHING = frozenset({LOGITS, HIDDEN_STATES, ATTENTION_SCORES, QUERIES, KEYS, VALUES})
+EVERYTHING = dict.fromkeys((LOGITS, HIDDEN_STATES, ATTENTION_SCORES, QUERIES, KEYS, VALUES))
 SIZES = {"vocab_size": 120, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 48}
 FAMILIES = {
     "albert": AlbertConfig(**SIZES, hidden_size=32, intermediate_size=64, embedding_size=16),
@@ -53,7 +53,7 @@ def test_scores_give_the_probabilities_of_eager_attention(model, batch):
     captured = capture(model, batch, EVERYTHING)
     assert torch.allclose(captured.logits, eager.logits, atol=1e-5)
     assert len(captured.attention_scores) == len(eager.attentions)
-    for scores, expected in zip(captured.attention_scores, eager.attentions, strict=True):
+    for scores, expected in zip(captured.attention_scores.values(), eager.attentions, strict=True):
         masked = scores.masked_fill(batch["attention_mask"][:, None, None, :] == 0, float("-inf"))
         assert torch.allclose(masked.softmax(-1), expected, atol=1e-6)
 
@@ -62,9 +62,8 @@ def test_queries_and_keys_give_the_scores(model, batch):
     prepare(model, EVERYTHING)
     captured = capture(model, batch, EVERYTHING)
     heads, width = model.config.num_attention_heads, shape_of(model).attention
-    for scores, queries, keys, values in zip(
-        captured.attention_scores, captured.queries, captured.keys, captured.values, strict=True
-    ):
+    found = captured.attention_scores, captured.queries, captured.keys, captured.values
+    for scores, queries, keys, values in zip(*(each.values() for each in found), strict=True):
         assert queries.shape == values.shape == (3, heads, 9, width // heads)
         assert torch.allclose(queries @ keys.transpose(-1, -2) / (width // heads) ** 0.5, scores, atol=1e-6)
 
@@ -78,7 +77,7 @@ def test_values_are_those_that_the_layer_projects(bert, batch):
 
 
 def test_hidden_states_are_embeddings_and_then_each_layer(model, batch):
-    states = capture(model, batch, frozenset({LOGITS, HIDDEN_STATES})).hidden_states
+    states = capture(model, batch, {LOGITS: None, HIDDEN_STATES: None}).hidden_states
     assert len(states) == model.config.num_hidden_layers + 1
 
 
@@ -88,20 +87,40 @@ def test_a_language_model_answers_at_the_places_asked_for_alone(family, batch):
     model = AutoModelForMaskedLM.from_config(FAMILIES[family]).eval()
     places = torch.zeros_like(batch["attention_mask"]).bool()
     places[0, 2] = places[1, 0] = places[1, 3] = True
-    prepare(model, frozenset({HIDDEN_STATES}))
+    prepare(model, {HIDDEN_STATES: None})
     with torch.no_grad():
         whole = model(**batch, output_hidden_states=True)
-        got = capture(model, batch, frozenset({HIDDEN_STATES}), places)
+        got = capture(model, batch, {HIDDEN_STATES: None}, places)
         torch.testing.assert_close(got.logits, whole.logits[places])
-        for ours, theirs in zip(got.layers(HIDDEN_STATES), whole.hidden_states, strict=True):
+        for ours, theirs in zip(got.layers(HIDDEN_STATES).values(), whole.hidden_states, strict=True):
             torch.testing.assert_close(ours, theirs)
         torch.testing.assert_close(model(**batch).logits, whole.logits)
 
 
 def test_only_what_is_needed_is_collected(bert, batch):
-    got = capture(bert().eval(), batch, frozenset({LOGITS}))
+    got = capture(bert().eval(), batch, {LOGITS: None})
     assert got.hidden_states is None
     assert got.attention_scores is None and got.values is None
+
+
+def test_only_the_layers_that_are_needed_are_collected(model, batch):
+    prepare(model, EVERYTHING)
+    whole = capture(model, batch, EVERYTHING)
+    got = capture(model, batch, {HIDDEN_STATES: frozenset({0, 2}), ATTENTION_SCORES: frozenset({1}), VALUES: None})
+    assert (set(got.hidden_states), set(got.attention_scores), set(got.values)) == (
+        {0, 2},
+        {1},
+        {*range(model.config.num_hidden_layers)},
+    )
+    for name in (HIDDEN_STATES, ATTENTION_SCORES, VALUES):
+        for layer, tensor in got.layers(name).items():
+            torch.testing.assert_close(tensor, whole.layers(name)[layer])
+
+
+def test_needs_are_joined_by_layer():
+    wanted = joined({VALUES: frozenset({1})}, {VALUES: frozenset({0}), LOGITS: None}, {HIDDEN_STATES: frozenset({3})})
+    assert wanted == {VALUES: frozenset({0, 1}), LOGITS: None, HIDDEN_STATES: frozenset({3})}
+    assert joined(wanted, {VALUES: None}) == {**wanted, VALUES: None}
 
 
 def test_a_prepared_model_gives_the_same_logits_outside_a_capture(bert, batch):
@@ -120,13 +139,15 @@ def test_attention_code_of_its_own_is_refused_by_name():
 
 def test_attention_is_in_single_precision_within_bfloat16_on_a_processor(bert):
     model = bert().eval()
-    prepare(model, frozenset({ATTENTION_SCORES}))
+    prepare(model, {ATTENTION_SCORES: None})
     ids, mask = torch.randint(5, 120, (2, 6)), torch.tensor([[1] * 6, [1] * 4 + [0] * 2])
     with torch.autocast("cpu", torch.bfloat16):
-        half = capture(model, {"input_ids": ids, "attention_mask": mask}, frozenset({ATTENTION_SCORES}))
-    whole = capture(model, {"input_ids": ids, "attention_mask": mask}, frozenset({ATTENTION_SCORES}))
+        half = capture(model, {"input_ids": ids, "attention_mask": mask}, {ATTENTION_SCORES: None})
+    whole = capture(model, {"input_ids": ids, "attention_mask": mask}, {ATTENTION_SCORES: None})
     assert half.layers(ATTENTION_SCORES)[0].dtype == torch.float32
-    for ours, theirs in zip(half.layers(ATTENTION_SCORES), whole.layers(ATTENTION_SCORES), strict=True):
+    for ours, theirs in zip(
+        half.layers(ATTENTION_SCORES).values(), whole.layers(ATTENTION_SCORES).values(), strict=True
+    ):
         assert torch.allclose(ours, theirs, atol=1e-3)
     half.logits.float().sum().backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)

@@ -22,14 +22,21 @@ def _observed(name, student, teacher, **settings):
     kind = OBJECTIVES[name]
     torch.manual_seed(3)
     objective = kind(kind.Settings(**settings), shape_of(student), shape_of(teacher))
-    for model in (student, teacher):
-        prepare(model, objective.needs)
+    needs = objective.student_needs(), objective.teacher_needs()
+    for model, needed in zip((student, teacher), needs, strict=True):
+        prepare(model, needed)
     mask = (torch.arange(max(LENGTHS)) < torch.tensor(LENGTHS)[:, None]).long()
     ids = torch.randint(5, 120, mask.shape, generator=torch.Generator().manual_seed(2))
     inputs = {"input_ids": ids, "attention_mask": mask}
     with torch.no_grad():
-        ours, theirs = (capture(model.eval(), inputs, objective.needs) for model in (student, teacher))
+        ours, theirs = (
+            capture(model.eval(), inputs, each) for model, each in zip((student, teacher), needs, strict=True)
+        )
         return objective, ours, theirs, float(objective(ours, theirs, mask, None))
+
+
+def _last(layers):
+    return layers[max(layers)]
 
 
 def _numbers(tensor):
@@ -68,8 +75,8 @@ def test_hidden_states(bert):
 
 def test_the_last_hidden_states_cosine(bert):
     objective, ours, theirs, value = _observed("hidden_cosine", *_models(bert, 2))
-    state = _through(objective.projections[0], ours.hidden_states[-1])
-    _close(value, reference.distilbert_cosine(state, _numbers(theirs.hidden_states[-1]), LENGTHS))
+    state = _through(objective.projections[0], _last(ours.hidden_states))
+    _close(value, reference.distilbert_cosine(state, _numbers(_last(theirs.hidden_states)), LENGTHS))
 
 
 @pytest.mark.parametrize("heads", [2, 4])
@@ -113,7 +120,7 @@ def test_attention_transfer(bert, heads):
 
 def test_attention_divergence_of_a_chosen_layer(bert):
     _, ours, theirs, value = _observed("attention_divergence", *_models(bert, 4), layer=2)
-    scores = (_numbers(ours.attention_scores[-1]), _numbers(theirs.attention_scores[2]))
+    scores = (_numbers(_last(ours.attention_scores)), _numbers(theirs.attention_scores[2]))
     _close(value, reference.minilm_attention(*scores, LENGTHS))
 
 
@@ -122,7 +129,7 @@ def test_attention_divergence_of_a_chosen_layer(bert):
 )
 def test_relations_with_other_heads(bert, name, kind):
     _, ours, theirs, value = _observed(name, *_models(bert, 2), relation_heads=8, layer=1)
-    vectors = (_numbers(getattr(ours, kind)[-1]), _numbers(getattr(theirs, kind)[1]))
+    vectors = (_numbers(_last(getattr(ours, kind))), _numbers(getattr(theirs, kind)[1]))
     _close(value, reference.minilmv2_relation(*vectors, LENGTHS, 8))
 
 

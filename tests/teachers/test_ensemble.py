@@ -40,14 +40,16 @@ def test_one_teacher_twice_is_that_teacher():
 
 def test_the_first_member_is_seen_from_inside_and_all_are_heard():
     first, second = classifier("bert", seed=0), classifier("bert", seed=1)
-    ensemble, needs = Ensemble([first, second], [1, 1]), frozenset({LOGITS, HIDDEN_STATES, ATTENTION_SCORES})
+    ensemble, needs = Ensemble([first, second], [1, 1]), dict.fromkeys((LOGITS, HIDDEN_STATES, ATTENTION_SCORES))
     prepare(ensemble, needs)
     with torch.no_grad():
         seen, alone = capture(ensemble, INPUTS, needs), capture(first, INPUTS, needs)
         both = [model(**INPUTS).logits.softmax(-1) for model in (first, second)]
     for name in (HIDDEN_STATES, ATTENTION_SCORES):
         assert len(seen.layers(name)) == len(alone.layers(name))
-        assert all(torch.equal(a, b) for a, b in zip(seen.layers(name), alone.layers(name), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(seen.layers(name).values(), alone.layers(name).values(), strict=True)
+        )
     torch.testing.assert_close(seen.logits.softmax(-1), torch.stack(both).mean(0))
 
 

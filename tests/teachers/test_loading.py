@@ -7,7 +7,7 @@ from tokenizers.models import WordLevel
 from transformers import AutoModel, BertModel, FNetConfig, GPT2Config, PreTrainedTokenizerFast, XLNetConfig
 
 from pocketbert.errors import UserError
-from teachers.caching import stored_logits
+from teachers.caching.logits import stored_logits
 from teachers.finetuning import adopt, find_finetuned, mark_finetuned
 from teachers.loading import load_teacher
 

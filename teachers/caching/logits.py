@@ -1,4 +1,4 @@
-"""A teacher's outputs kept on disk, so that seeds, resumed runs and epochs ask it once."""
+"""A teacher's logits kept on disk, so that seeds, resumed runs and epochs ask it once."""
 
 from collections.abc import Callable
 from pathlib import Path

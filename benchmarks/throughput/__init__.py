@@ -1,0 +1,1 @@
+"""How many texts a second are distilled, beside a bare loop, a plain Trainer and TextBrewer."""
