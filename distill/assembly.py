@@ -26,7 +26,7 @@ from benchmarks.measuring import measure
 from benchmarks.report import write_report
 from distill import exporting, pipeline, planning, preparation, record, shipping
 from distill.augmentation.settings import Augmentation
-from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, grown, take_folder
+from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, grown, in_faster_precision, take_folder
 from distill.corpus import assembly as corpus
 from distill.corpus.pipeline import HEAD_TRAINING
 from distill.corpus.texts import is_corpus
@@ -40,17 +40,18 @@ from distill.starting import RANDOM_LAYERS, RANDOM_STARTS
 from distill.units import restore_units
 from pocketbert import processes
 from pocketbert.devices import check_bf16
-from pocketbert.errors import UserError
+from pocketbert.errors import UserError, unknown
 from pocketbert.files import write_json
 from pocketbert.validation import validated
 from students.building import save_student
 
+PRECISIONS = ("auto", "fp32", "bf16")
 Weights = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
 class Request:
-    """The command line, parsed but not yet looked up."""
+    """The command line, parsed but not yet looked up; `precision` is auto, bf16 or fp32."""
 
     config: dict[str, Any]
     recipe: str
@@ -59,6 +60,7 @@ class Request:
     augment: int | None
     augment_settings: tuple[str, ...]
     out: Path | None
+    precision: str
     max_drop: float
     lengths: tuple[int, ...]
     threads: int
@@ -81,6 +83,9 @@ def carry_out(request: Request, console: Console) -> Path | None:
     asked, config = config, grown(config, folder)
     if config != asked:
         console.print(f"{folder} has {config.seeds} seed(s){', a control' * config.control}: they stay in the report")
+    if request.precision == "auto":
+        config, reason = in_faster_precision(config, folder)
+        console.print(f"precision: {reason}")
     lock = FileLock(folder / LOCK)
     try:
         if is_corpus(config.data):
@@ -156,7 +161,9 @@ def _check_request(request: Request) -> None:
         raise UserError(f"--threads {request.threads}: this machine has {cores} cores.")
     if request.out is not None and not _is_utf8(str(request.out)):
         raise UserError(f"--out {str(request.out)!a}: the name is not UTF-8; give another.")
-    if request.config["bf16"]:
+    if request.precision not in PRECISIONS:
+        raise unknown("precision", request.precision, PRECISIONS)
+    if request.precision == "bf16":
         check_bf16()
     if not 0 <= request.max_drop < math.inf:
         raise UserError(f"--max-drop {request.max_drop}: it must be a number from 0 up.")
@@ -173,7 +180,7 @@ def _is_utf8(text: str) -> bool:
 def _config(request: Request) -> RunConfig:
     recipe = load_recipe(request.recipe, request.settings)
     training = teacher_training(request.config["data"], request.teacher_settings)
-    document = request.config | {"recipe": recipe, "teacher_training": training}
+    document = request.config | {"recipe": recipe, "teacher_training": training, "bf16": request.precision == "bf16"}
     return validated(RunConfig, document | {"augmentation": _augmentation(request)})
 
 

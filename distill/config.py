@@ -10,6 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from distill.augmentation.settings import Augmentation
 from distill.recipes.schema import Positive, Recipe, TrainingSettings
+from pocketbert import processes
+from pocketbert.devices import choose_bf16
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
 
@@ -108,6 +110,15 @@ def grown(config: RunConfig, folder: Path) -> RunConfig:
     before = _read(path) if path.exists() else {}
     seeds, control = before.get("seeds", 1), before.get("control", False)
     return config.model_copy(update={"seeds": max(config.seeds, seeds), "control": config.control or control})
+
+
+def in_faster_precision(config: RunConfig, folder: Path) -> tuple[RunConfig, str]:
+    """Return the settings with the precision of a folder's run, or else with what is faster here, and a line on why."""
+    path = folder / CONFIG_FILE
+    before = _read(path).get("bf16") if path.exists() else None
+    bf16, reason = choose_bf16() if before is None else (bool(before), "as this folder's run has it")
+    bf16, reason = processes.agreed((bf16, reason))
+    return config.model_copy(update={"bf16": bf16}), reason
 
 
 def claim_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str]) -> None:

@@ -65,7 +65,8 @@ def distil(
     control: Annotated[bool, _text("Also train the same student without the teacher.")] = False,
     seeds: Annotated[int, _text("Repeat with this many seeds.")] = 1,
     seed: Annotated[int, _text("The first seed.")] = 0,
-    bf16: Annotated[bool, _text("Train in bfloat16, where the device is fast at it.", "--bf16")] = False,
+    precision: Annotated[str, _text("auto (what a second of measuring finds faster), fp32 or bf16.")] = "auto",
+    bf16: Annotated[bool, typer.Option("--bf16", help="--precision bf16.", hidden=True)] = False,
     cache_gb: Annotated[
         float,
         _text("Keep the teacher's hidden states and attention on disk, up to so many GB; 0: ask it anew."),
@@ -105,12 +106,13 @@ def distil(
         "unlabelled": unlabelled, "labelled_rows": labelled_rows, "train_rows": train_rows,
         "evaluation_rows": evaluation_rows, "max_length": max_length, "packed": packed, "finetune": finetune,
         "initialisation": initialisation,
-        "control": control, "seeds": seeds, "seed": seed, "bf16": bf16,
+        "control": control, "seeds": seeds, "seed": seed,
         "cache_gb": cache_gb, "cache_precision": cache_precision,
     }  # fmt: skip
     request = Request(
         config=config, recipe=recipe, settings=tuple(settings or ()), teacher_settings=tuple(teacher_settings or ()),
-        augment=augment, augment_settings=tuple(augment_settings or ()), out=out, max_drop=max_drop,
+        augment=augment, augment_settings=tuple(augment_settings or ()), out=out,
+        precision="bf16" if bf16 else precision, max_drop=max_drop,
         lengths=tuple(latency_length or (16, 32, 64, 128)), threads=threads, rounds=rounds,
     )  # fmt: skip
     try:

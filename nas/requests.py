@@ -75,7 +75,7 @@ def request_of(
         goals=wanted,
         proxy=validated(ProxySettings, proxy),
         setting=Setting(**setting),
-        finishing=(*words, *["--bf16"] * bf16, *FINETUNE[finetune]),
+        finishing=(*words, "--precision", "bf16" if bf16 else "fp32", *FINETUNE[finetune]),
         **rest,
     )
 

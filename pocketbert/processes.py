@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from pocketbert.errors import UserError
 
+T = TypeVar("T")
 PATIENCE = timedelta(days=1)
 """How long the others wait for the first, which may be labelling a large corpus."""
 
@@ -59,6 +61,17 @@ def wait() -> None:
             if is_first():
                 raise
             sys.exit(2)
+
+
+def agreed(value: T) -> T:
+    """Return what the first process has, in all of them."""
+    if count() == 1:
+        return value
+    from torch import distributed  # noqa: PLC0415  (as in `join`)
+
+    values = [value]
+    distributed.broadcast_object_list(values, src=0)
+    return values[0]
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.running import run_here
 ROOT = Path(__file__).parents[2]
 QUICK = [
     *("--set", "training.batch_size=8", "--set", "training.min_steps=0", "--teacher-set", "batch_size=8"),
-    *("--rounds", "1", "--latency-length", "8"),
+    *("--rounds", "1", "--latency-length", "8", "--precision", "fp32"),
 ]
 STUDENT = "layers=2,hidden=16,heads=2,feed_forward=32"
 
