@@ -9,8 +9,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
-from pocketbert import processes
-
 LAST = "last"
 """The state's name for the step at which a row was last read, [rows]."""
 
@@ -81,14 +79,13 @@ def clip_gradients(parameters: Iterator[nn.Parameter], largest: float) -> Tensor
 def sparse_gradients(table: nn.Module, *, wanted: bool = True) -> Iterator[None]:
     """Let an embedding table's gradient be sparse within a block, where that helps.
 
-    On an accelerator a dense update of the table takes no time worth saving, and several processes exchange dense
-    gradients.
+    On an accelerator a dense update of the table takes no time worth saving.
 
     Args:
         table: an nn.Embedding; anything else stays as it is.
         wanted: whether nothing else reads the table's weight, as the decoder of a language model does.
     """
-    helps = wanted and isinstance(table, nn.Embedding) and table.weight.requires_grad and processes.count() == 1
+    helps = wanted and isinstance(table, nn.Embedding) and table.weight.requires_grad
     if not helps or torch.accelerator.is_available():
         yield
         return

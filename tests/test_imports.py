@@ -27,7 +27,9 @@ ENTRIES = {
     "benchmarks/proxies.py",
     "benchmarks/precisions.py",
     "benchmarks/throughput/__main__.py",
+    "benchmarks/throughput/caching.py",
     "benchmarks/throughput/ours.py",
+    "benchmarks/throughput/training.py",
     "benchmarks/throughput/task.py",
 }
 

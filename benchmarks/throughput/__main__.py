@@ -3,7 +3,6 @@
 import os
 import random
 import shlex
-import statistics
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -20,7 +19,7 @@ from benchmarks.sentences import read_sentences
 from benchmarks.throughput.driver import Driver, Visit
 from benchmarks.throughput.engines import ENGINES, PEAK, TEXTBREWER
 from benchmarks.throughput.rows import Row, rows_of
-from benchmarks.throughput.task import Work, write_task
+from benchmarks.throughput.task import write_task
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
 from pocketbert.files import write_csv
@@ -76,7 +75,7 @@ def throughput(
         visits = _visits(drivers, {each.name: each.batches for each in (PEAK, *engines)}, rounds)
     rows = rows_of(engines, visits, work)
     write_csv(results, [row | facts for row in rows])
-    _print(rows, work)
+    _print(rows)
 
 
 def _visits(drivers: dict[str, Driver], batches: dict[str, int], rounds: int) -> dict[str, list[Visit]]:
@@ -93,10 +92,10 @@ def _visits(drivers: dict[str, Driver], batches: dict[str, int], rounds: int) ->
     return visits
 
 
-def _print(rows: Sequence[Row], work: Work) -> None:
+def _print(rows: Sequence[Row]) -> None:
     out = Console()
     out = out if out.is_terminal else Console(width=WIDTH)
-    table = Table(*rows[0], title=f"padding: {statistics.mean(work.padding.values()):.1%}")
+    table = Table(*rows[0])
     for row in rows:
         table.add_row(*map(str, row.values()))
     out.print(table)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.throughput.task import GROUPED, RANDOM
+from benchmarks.throughput.task import GROUPED, RANDOM, WHOLE
 
 PEER = Path(__file__).parent / "scripts" / "peer.py"
 OURS_MODULE, TEXTBREWER = "benchmarks.throughput.ours", "textbrewer"
@@ -29,6 +29,13 @@ class Engine:
     kind: str | None = None
     batches: int = 8
     asks_teacher: bool = True
+
+    @property
+    def padding(self) -> str:
+        """Under which name `Work.padding` has its own."""
+        if self.kind is None:
+            return GROUPED
+        return WHOLE if WHOLE in self.words else self.words[0]
 
     def command(self, folder: Path, size: int, threads: int, textbrewer: Path) -> list[str]:
         """Return what starts it.
@@ -63,6 +70,6 @@ ENGINES: Sequence[Engine] = (
     Engine("pocketbert, teacher kept, bfloat16", ("fp16", "bf16"), asks_teacher=False),
     BARE,
     Engine("plain Trainer, batches at random", (RANDOM, "batch", "fused"), "trainer", 6),
-    Engine("TextBrewer, padded to 128", (RANDOM, "whole", "plain"), TEXTBREWER, 2),
+    Engine("TextBrewer, padded to 128", (RANDOM, WHOLE, "plain"), TEXTBREWER, 2),
     Engine("TextBrewer, our batches, fused AdamW", (GROUPED, "batch", "fused"), TEXTBREWER),
 )

@@ -40,6 +40,7 @@ def rows_of(engines: Sequence[Engine], visits: Mapping[str, Sequence[Visit]], wo
                 "ours is x times as fast": f"{np.median(ours / speeds):.2f}",
                 "interval": f"{low:.2f} to {high:.2f}",
                 "share of the peak %": f"{100 * np.median(speeds) * needed / peak:.0f}",
+                "padding %": f"{100 * work.padding[engine.padding]:.1f}",
                 "MFLOP a text": f"{needed / 1e6:.0f}",
                 "peak GFLOP/s": f"{peak / 1e9:.0f}",
                 "rounds": len(speeds),

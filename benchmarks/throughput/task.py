@@ -19,7 +19,7 @@ from students.layer_maps import layer_map
 
 TEACHER, STUDENT = "teacher", "student"
 TEXTS, LAYERS = "texts.json", "layers.json"
-GROUPED, RANDOM = "grouped", "random"
+GROUPED, RANDOM, WHOLE = "grouped", "random", "whole"
 LONGEST = 128
 FORWARD_AND_BACKWARD = 3
 """The backward pass has two products for each of the forward pass."""
@@ -70,7 +70,7 @@ class Work:
     Attributes:
         teacher, student: floating-point operations of a text without padding: of the teacher's forward pass, and of
             forward and backward pass of student and projections.
-        padding: share of the tokens that are padding, by order.
+        padding: share of the tokens that are padding, by order, and under `WHOLE` that of texts padded to 128.
     """
 
     teacher: float
@@ -96,6 +96,7 @@ class Work:
         projections = 2 * (student.config.num_hidden_layers + 1) * student.config.hidden_size
         projected = projections * teacher.config.hidden_size * lengths.mean()
         padding = {name: _padding(lengths[np.asarray(order)], size) for name, order in orders.items()}
+        padding[WHOLE] = 1 - float(lengths.mean()) / LONGEST
         return cls(mean(teacher), FORWARD_AND_BACKWARD * (mean(student) + float(projected)), padding)
 
 

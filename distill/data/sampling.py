@@ -25,7 +25,7 @@ class LengthGroupedSampler(Sampler[int]):
     """
 
     def __init__(
-        self, lengths: ArrayLike, batch_size: int, seed: int, epoch: Callable[[], int], pool: int = 50
+        self, lengths: ArrayLike, batch_size: int, seed: int, epoch: Callable[[], int], pool: int = 100
     ) -> None:
         self._lengths = np.asarray(lengths)
         self._batch_size = batch_size

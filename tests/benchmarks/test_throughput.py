@@ -6,6 +6,7 @@ import pytest
 from transformers import AutoModelForSequenceClassification, BertConfig
 from typer.testing import CliRunner
 
+from benchmarks.throughput import caching
 from benchmarks.throughput.__main__ import app
 from benchmarks.throughput.driver import Driver, Visit
 from benchmarks.throughput.engines import ENGINES, OURS, PEAK, Engine
@@ -60,15 +61,16 @@ def test_bad_input_is_refused_before_anything_starts(files):
 
 
 def test_rows_by_hand():
-    work = Work(teacher=1e9, student=2e9, padding={})
+    work = Work(teacher=1e9, student=2e9, padding={"grouped": 0.02, "random": 0.6})
     visits = {
         PEAK.name: [Visit(1.0, 10), Visit(1.0, 10)],
         OURS.name: [Visit(1.0, 20), Visit(2.0, 60)],
         "other": [Visit(1.0, 10), Visit(2.0, 20)],
     }
-    ours, other = rows_of([OURS, Engine("other", (), "bare")], visits, work)
+    ours, other = rows_of([OURS, Engine("other", ("random", "batch"), "bare")], visits, work)
     assert ours["texts a second"] == "25" and ours["ours is x times as fast"] == "1.00"
     assert other["texts a second"] == "10" and other["ours is x times as fast"] == "2.50"
+    assert (ours["padding %"], other["padding %"]) == ("2.0", "60.0")
     assert other["interval"] == "2.00 to 3.00"
     assert ours["share of the peak %"] == f"{100 * 25 * 2e9 / (10 * PRODUCT):.0f}"
     assert other["MFLOP a text"] == "3000"
@@ -77,7 +79,7 @@ def test_rows_by_hand():
 def test_padding_and_arithmetic_of_the_work(bert):
     student, teacher = bert(seed=0), bert(seed=1)
     work = Work.of(teacher, student, np.array([2, 4, 4, 8]), {"sorted": [0, 1, 2, 3], "mixed": [0, 3, 1, 2]}, 2)
-    assert work.padding == {"sorted": pytest.approx(1 - 18 / 24), "mixed": pytest.approx(1 - 18 / 24)}
+    assert work.padding == pytest.approx({"sorted": 1 - 18 / 24, "mixed": 1 - 18 / 24, "whole": 1 - 4.5 / 128})
     assert work.student > 3 * work.teacher
 
 
@@ -87,3 +89,15 @@ def test_an_engine_that_dies_says_why():
         pytest.raises(UserError, match=r"engine ended with exit code 1 \(out of breath\)"),
     ):
         driver.train(1)
+
+
+@pytest.mark.slow
+def test_what_keeping_states_costs_and_spares(files):
+    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--rounds", "1"]
+    done = CliRunner().invoke(caching.app, [*arguments, "--teacher", str(files / "teacher"), "--size", "4"])
+    assert done.exception is None, done.exception
+    with (files / "out.csv").open() as stream:
+        (row,) = csv.DictReader(stream)
+    parts = [float(row[name]) for name in ("epoch, teacher asked, s", "writing, s", "epoch, teacher kept, s")]
+    assert all(part > 0 for part in parts[::2]) and 0 < float(row["reading, % of an epoch"]) < 100
+    assert row["texts"] == "40" and row["kept as"] == "fp16"
