@@ -33,6 +33,7 @@ from distill.corpus.texts import is_corpus
 from distill.estimation import check_disk
 from distill.evaluation import Quality, quality
 from distill.pipeline import Trained
+from distill.planning import STATES
 from distill.preparation import Run
 from distill.recipes.loading import load_recipe
 from distill.recipes.schema import TrainingSettings
@@ -220,7 +221,7 @@ def _begin(run: Run, lock: FileLock, console: Console) -> None:
     _announce(run, console)
     cost, parts = planning.estimate(run)
     console.print(f"cost: {cost.describe()} ({parts}); cutting, exporting and measuring come on top")
-    check_disk(run.folder, cost.disk_bytes)
+    check_disk(run.folder, cost.disk_bytes, option="--out, or a smaller --cache-gb" if STATES in parts else "--out")
     if not run.ready:  # else nothing is written yet, and a refusal may ask for another option
         take_folder(run.folder, run.config, run.inputs, lock)
 

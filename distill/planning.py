@@ -18,6 +18,7 @@ from pocketbert.devices import best_device, move
 from students.building import load_student
 from teachers.caching.store import INDEX
 
+STATES = "teacher's states"
 WORTH_KEEPING = 1.2
 """How often texts must be read for the teacher's inside to be kept: writing it takes a little more than asking once."""
 
@@ -43,7 +44,7 @@ def estimate(run: Run) -> tuple[estimation.Cost, str]:
         planned = cache.plan()
         asked = planned.whole and LOGITS in cache.needs
         if not (run.folder / FOLDER / INDEX).exists():
-            parts[f"teacher's states, {planned.bytes / 1e9:.1f} GB kept"] = Work(cache.seconds(planned), 0)
+            parts[f"{STATES}, {planned.bytes / 1e9:.1f} GB kept"] = Work(cache.seconds(planned), 0)
             kept_bytes = planned.bytes
     if work.seconds and stores_logits(run) and not asked and not logits_file(run.folder).exists():
         parts["teacher's soft targets"] = Work(sum(_seconds_to_answer(run, member) for member in run.members), 0)
