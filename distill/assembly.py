@@ -116,6 +116,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
         console.print(f"warning: {warnings[-1]}")
     if (cached := pipeline.ready_cache(run)) is not None:
         console.print(cached)
+        run.alignment.append(cached)
     students, controls, start_logits = _train(run)
     processes.leave()
     if not processes.is_first():

@@ -54,6 +54,7 @@ class Run:
         given: the student's start, where its weights are a folder's.
         reading: the texts as the student reads them.
         readings: as each of the members does; the student's own where their tokens are the same.
+        alignment: a line on each thing that is compared, and on how the teacher's side of it is kept.
         answers: what it says on the evaluation split, once the teachers are ready.
         member_answers: what each of them says there.
         cache: of the teacher's inside, once it is ready; None where none is kept.
