@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -97,21 +97,27 @@ def keep(folder: Path, name: str, found: Mapping[str, Any]) -> Path:
     return path
 
 
-def kept(folder: Path) -> list[dict[str, Any]]:
-    """Return the results in a folder, the oldest first.
+def kept(
+    folder: Path, check: Callable[[Mapping[str, Any]], object], warn: Callable[[str], object]
+) -> list[dict[str, Any]]:
+    """Return the results in a folder, the oldest first, without those that can't be used.
 
-    Raises:
-        UserError: one is of another schema, or no JSON.
+    Args:
+        folder: of the results.
+        check: called with each; raises what it likes where the result can't be used.
+        warn: called with a line for each that is left out.
     """
     found = []
     for path in sorted(path for path in folder.glob("*.json") if NAMED.fullmatch(path.stem)):
         try:
             result = read_json(path)
-            schema = result["schema"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is no phone's result ({type(error).__name__}): move it away.") from None
-        if schema != SCHEMA:
-            raise UserError(f"{path} has schema {schema}, and this version reads {SCHEMA}: move it away.")
+            if result["schema"] != SCHEMA:
+                warn(f"{path} is left out: it has schema {result['schema']!r:.20}, and this version reads {SCHEMA}.")
+                continue
+            check(result)
+        except Exception as error:  # anything may stand in an old file, and none may take the others down
+            warn(f"{path} is left out: it can't be read as a phone's result ({type(error).__name__}).")
+            continue
         found.append(result)
     return found
 
@@ -120,7 +126,7 @@ def check_folder(folder: Path) -> None:
     """Make the folder of the results, and look whether it can be written.
 
     Raises:
-        UserError: it can't be, or holds a result of another schema.
+        UserError: it can't be.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +134,6 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"--out {folder} can't be written ({error.strerror}): give another folder.") from None
-    kept(folder)
 
 
 def now() -> datetime.datetime:

@@ -9,6 +9,9 @@ from benchmarks.phone.plan import LONGEST, MOST_LENGTHS, MOST_ROUNDS, MOST_THREA
 
 Text = Annotated[str, Field(max_length=400)]
 Milliseconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+Sample = Annotated[float, Field(ge=1e-3, le=1e7, allow_inf_nan=False)]
+"""Milliseconds of a call; no model is run in less than a microsecond."""
+
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
@@ -71,7 +74,7 @@ class Cell(_Part):
     threads: Annotated[int, Field(ge=1, le=64)]
     calls: Annotated[int, Field(ge=1, le=10**6)]
     samples_ms: Annotated[
-        list[Annotated[list[Milliseconds], Field(min_length=1, max_length=20)]],
+        list[Annotated[list[Sample], Field(min_length=1, max_length=20)]],
         Field(min_length=1, max_length=MOST_ROUNDS),
     ]
 
@@ -81,8 +84,8 @@ class Minute(_Part):
 
     minute: Annotated[int, Field(ge=1, le=60)]
     calls: Count
-    p50_ms: Milliseconds
-    p90_ms: Milliseconds
+    p50_ms: Sample
+    p90_ms: Sample
 
 
 class Sustained(_Part):

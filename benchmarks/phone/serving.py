@@ -75,7 +75,7 @@ def application(
         served: what there is to get.
         visits: who may.
         understand: turns what a phone sent into a result, or raises UserError.
-        take: called with a result's name and the result, which is whole so far.
+        take: called with a result's name and the result, which is whole so far; may raise UserError, too.
     """
     own = {path.name: path for path in (*PAGE.iterdir(), STYLE) if path.suffix in TYPES}
     folders = {"page": own, "runtime": served.runtime, "files": served.models, "golden": served.golden}
@@ -109,10 +109,9 @@ def application(
             return PlainTextResponse(f"a result has at most {LARGEST} bytes", 413)
         try:
             result = understand(body)
+            take(name, result)
         except UserError as error:
             return PlainTextResponse(str(error), 422)
-        try:
-            take(name, result)
         except OSError as error:
             return PlainTextResponse(f"the laptop can't keep it ({error.strerror}): make room, and send it again", 507)
         if result.complete:

@@ -79,9 +79,3 @@ def test_a_port_in_use(refused):
 
 def test_a_folder_that_can_not_be_written(refused):
     assert "--out /dev/null/x can't be written" in refused("--length", 8, "--out", "/dev/null/x")
-
-
-def test_a_result_of_another_schema(refused, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "20260101-100000-00000000.json").write_text('{"schema": 9}')
-    assert "schema 9" in refused("--length", 8)

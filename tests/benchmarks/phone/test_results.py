@@ -14,6 +14,10 @@ def _bytes(value):
     return json.dumps(value).encode()
 
 
+def _any(_):
+    """Takes whatever it is given."""
+
+
 def _changed(sent, path, value):
     *steps, last = path
     place = sent
@@ -32,7 +36,7 @@ def test_what_is_kept_has_the_percentiles_of_all_samples(sent, files, tmp_path):
     assert found["files"][1]["bytes"] == files[1].path.stat().st_size, "what the laptop knows, not what a phone says"
     assert found["environment"]["processor"] == "Pixel 7"
     keep(tmp_path, "20260101-100000-00000000", found)
-    assert kept(tmp_path) == [json.loads(json.dumps(found))]
+    assert kept(tmp_path, _any, pytest.fail) == [json.loads(json.dumps(found))]
 
 
 @pytest.mark.parametrize(
@@ -44,6 +48,8 @@ def test_what_is_kept_has_the_percentiles_of_all_samples(sent, files, tmp_path):
         (("device", "cores"), "8", "device.cores"),
         (("context", "provider"), "cuda", "context.provider"),
         (("cells", 0, "samples_ms", 0, 0), -1.0, "cells.0.samples_ms"),
+        (("cells", 0, "samples_ms"), [[0.0]], "cells.0.samples_ms"),
+        (("cells", 0, "samples_ms"), [[1e-300]], "cells.0.samples_ms"),
         (("cells", 0, "samples_ms"), [], "cells.0.samples_ms"),
         (("cells", 0, "samples_ms"), [[1.0]] * 201, "cells.0.samples_ms"),
         (("cells", 0, "samples_ms"), [[1.0], [1.0, 2.0]], "more samples in one round"),
@@ -66,11 +72,24 @@ def test_what_is_no_document_is_refused(files, body):
         understood(body, files)
 
 
-@pytest.mark.parametrize("content", ["{", '{"schema": 9}', "[]"])
-def test_a_folder_with_a_strange_result_is_told(tmp_path, content):
-    (tmp_path / "20260101-100000-00000000.json").write_text(content)
-    with pytest.raises(UserError, match="move it away"):
-        kept(tmp_path)
+@pytest.mark.parametrize("content", [b"{", b'{"schema": 9}', b"[]", b"\xff", b"[" * 100_000])
+def test_a_strange_result_is_named_and_left_out(sent, files, tmp_path, content):
+    strange = tmp_path / "20260101-100000-00000000.json"
+    strange.write_bytes(content)
+    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+    keep(tmp_path, "20260101-100000-00000001", found)
+    told = []
+    assert len(kept(tmp_path, _any, told.append)) == 1
+    (line,) = told
+    assert line.startswith(f"{strange} is left out: ") and "\n" not in line
+
+
+def test_a_result_that_fails_its_check_is_named_and_left_out(sent, files, tmp_path):
+    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+    path = keep(tmp_path, "20260101-100000-00000000", found)
+    told = []
+    assert kept(tmp_path, lambda _: 1 / 0, told.append) == []
+    assert told == [f"{path} is left out: it can't be read as a phone's result (ZeroDivisionError)."]
 
 
 def test_a_search_reads_a_phones_latencies(sent, files, tmp_path):

@@ -148,6 +148,7 @@ def test_a_hostile_or_broken_post_changes_nothing(server, sent):
         "by another name of this machine": (server.send("PUT", put, sent, cookie, Host="evil.example"), 421),
         "broken": (server.send("PUT", put, b"{", cookie), 422),
         "of another schema": (server.send("PUT", put, {**sent, "schema": 9}, cookie), 422),
+        "faster than anything": (server.send("PUT", put, _instant(sent), cookie), 422),
         "too large": (server.send("PUT", put, b" " * (LARGEST + 1), cookie), 413),
     }
     assert {why: answer.status for why, ((answer, _), _) in tries.items()} == {
@@ -155,6 +156,35 @@ def test_a_hostile_or_broken_post_changes_nothing(server, sent):
     }
     assert _kept(server) == before
     assert server.send("PUT", put, sent, cookie)[0].status == 200, "the phone goes on"
+
+
+def _instant(sent):
+    return {**sent, "cells": [{**each, "samples_ms": [[0.0]]} for each in sent["cells"]]}
+
+
+def test_what_can_not_be_reported_is_not_kept(server, sent, monkeypatch):
+    cookie = server.enter()
+    name = server.begin(cookie)
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.phone.session.report", lambda *_: 1 / 0)
+        answer, said = server.send("PUT", f"/results/{name}", sent, cookie)
+    assert answer.status == 422 and b"can't be reported" in said
+    assert _kept(server) == {}
+    assert server.send("PUT", f"/results/{name}", sent, cookie)[0].status == 200
+
+
+def test_an_old_result_that_can_not_be_reported_does_not_take_the_others_down(server, sent, tmp_path):
+    server.folder.mkdir()
+    for number, content in enumerate(("{", '{"schema": 9}', '{"schema": 1}')):
+        (server.folder / f"20250101-100000-0000000{number}.json").write_text(content)
+    cookie = server.enter()
+    with (tmp_path / "said").open("w") as said:
+        server.session._console = Console(file=said, width=200, soft_wrap=True)
+        server.session.write()
+        assert server.send("PUT", f"/results/{server.begin(cookie)}", sent, cookie)[0].status == 200
+    lines = [line for line in (tmp_path / "said").read_text().splitlines() if "is left out" in line]
+    assert len(lines) == 3, "once each"
+    assert "Pixel 7" in (server.folder / "report.html").read_text()
 
 
 def test_one_that_leaves_in_the_middle_of_sending_changes_nothing(server, sent):
