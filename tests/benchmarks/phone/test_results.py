@@ -1,4 +1,5 @@
 import json
+import unicodedata
 
 import numpy as np
 import pytest
@@ -64,6 +65,27 @@ def test_what_is_kept_has_the_percentiles_of_all_samples(sent, files, tmp_path):
 def test_anything_else_is_refused_with_its_place(sent, files, path, value, message):
     with pytest.raises(UserError, match=message):
         understood(_changed(sent, path, value), files)
+
+
+def _texts(value):
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
+    elif isinstance(value, str):
+        yield value
+
+
+def test_what_steers_a_terminal_or_a_texts_direction_is_replaced(sent, files):
+    steering = "\x1b]0;owned\x07\r\n\x9b2J\u202e\u2066\u200b\u2028\x00\x7f"
+    shown = "Größe 7 ✓"
+    sent["device"] |= {name: shown + steering for name, value in sent["device"].items() if isinstance(value, str)}
+    sent["files"][1] |= {"failed": shown + steering, "golden": None}
+    sent["cells"] = sent["cells"][::2]
+    found = document(understood(_bytes(sent), files), files, "now")
+    texts = list(_texts(found))
+    assert sum(text.startswith(shown) for text in texts) >= 7
+    assert not {mark for text in texts for mark in text if unicodedata.category(mark)[0] == "C" or mark == "\u2028"}
+    assert found["device"]["model"].startswith("Größe 7 ✓\N{REPLACEMENT CHARACTER}]0;owned")
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"' + b"x" * 100, b"\xff\xfe", b"[" * 100_000])
