@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from benchmarks.measuring import LatencyRow, row_of
 from benchmarks.phone.candidates import Candidate
+from benchmarks.phone.given import Given
 from benchmarks.phone.plan import SCHEMA
 from benchmarks.phone.schema import Cell, Result
 from pocketbert.errors import UserError
@@ -20,15 +21,15 @@ from pocketbert.files import read_json, write_json
 NAMED = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 
-def understood(body: bytes, files: Sequence[Candidate]) -> Result:
+def understood(body: bytes, given: Given) -> Result:
     """Return what a phone sent.
 
     Args:
         body: as it came.
-        files: that it was given.
+        given: what the phone was to do.
 
     Raises:
-        UserError: it is no result, or of other files.
+        UserError: it is no result, or can't be one of what was given.
     """
     try:
         result = Result.model_validate_json(body)
@@ -36,20 +37,17 @@ def understood(body: bytes, files: Sequence[Candidate]) -> Result:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise UserError(f"no result of schema {SCHEMA}: {place}: {first['msg']}") from None
-    known = {each.name for each in files}
+    known = {each.name for each in given.files}
     told = [*(each.name for each in result.files), *(each.name for each in result.cells)]
     told += [result.sustained.name] if result.sustained else []
     if strange := [name for name in told if name not in known]:
         raise UserError(f"a result of a file that was not given: {strange[0]!r}")
-    failed = {each.name for each in result.files if each.failed}
-    if timed := [cell.name for cell in result.cells if cell.name in failed]:
-        raise UserError(f"{timed[0]!r} failed, and is timed all the same")
     if uneven := [cell.name for cell in result.cells if len({len(samples) for samples in cell.samples_ms}) > 1]:
         raise UserError(f"{uneven[0]!r} has more samples in one round than in another")
     keys = [(cell.name, cell.length, cell.threads) for cell in result.cells]
     if len(set(keys)) < len(keys) or len({each.name for each in result.files}) < len(result.files):
         raise UserError("the same thing is in it twice")
-    return result
+    return given.judged(result)
 
 
 def document(result: Result, files: Sequence[Candidate], received: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """One serving: takes what phones send, keeps it, and makes the report anew."""
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,8 @@ import uvicorn
 from rich.console import Console
 
 from benchmarks.phone.addresses import Certificate
-from benchmarks.phone.candidates import Candidate
+from benchmarks.phone.given import Given
 from benchmarks.phone.lines import lines, write_lines
-from benchmarks.phone.plan import Plan
 from benchmarks.phone.report import FILE_NAME, report, write_report
 from benchmarks.phone.results import document, keep, kept, name_of, now, understood
 from benchmarks.phone.runtime import Runtime
@@ -30,7 +29,7 @@ class Session:
     Args:
         folder: of the results.
         title: of what is measured.
-        files: that phones get.
+        given: what phones are to do.
         laptop: this machine's own rows; None where it did not measure.
         console: to tell the user.
     """
@@ -39,21 +38,22 @@ class Session:
         self,
         folder: Path,
         title: str,
-        files: Sequence[Candidate],
+        given: Given,
         laptop: Mapping[str, Any] | None,
         console: Console,
     ) -> None:
-        self._folder, self._title, self._files = folder, title, files
+        self._folder, self._title, self._given = folder, title, given
         self._laptop, self._console = laptop, console
         self._open: set[str] = set()
         self._warned: set[str] = set()
         self.whole = 0
 
-    def served(self, plan: Plan, web: Runtime, origins: set[str], *, isolated: bool) -> Served:
+    def served(self, web: Runtime, origins: set[str], *, isolated: bool) -> Served:
         """Return what there is to get."""
-        numbered = {str(number): each for number, each in enumerate(self._files)}
+        given = self._given
+        numbered = {str(number): each for number, each in enumerate(given.files)}
         return Served(
-            plan=plan.told(self._files, web.version),
+            plan=given.plan.told(given.files, given.runtime),
             runtime=web.files,
             models={number: each.path for number, each in numbered.items()},
             golden={number: each.path.parent / GOLDEN for number, each in numbered.items() if each.golden},
@@ -63,7 +63,7 @@ class Session:
 
     def understand(self, body: bytes) -> Result:
         """Return what a phone sent; raises UserError."""
-        return understood(body, self._files)
+        return understood(body, self._given)
 
     def take(self, name: str, result: Result) -> None:
         """Keep a result, whole or so far, and make the report anew.
@@ -71,7 +71,7 @@ class Session:
         Raises:
             UserError: it can't be reported; nothing is kept of it.
         """
-        found = document(result, self._files, f"{now():%Y-%m-%d %H:%M} UTC")
+        found = document(result, self._given.files, f"{now():%Y-%m-%d %H:%M} UTC")
         try:
             self._report(found)
         except Exception as error:  # a phone may send anything, and what is kept must be reportable

@@ -28,13 +28,15 @@ def _changed(sent, path, value):
     return _bytes(sent)
 
 
-def test_what_is_kept_has_the_percentiles_of_all_samples(sent, files, tmp_path):
-    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+def test_what_is_kept_has_the_percentiles_of_all_samples(sent, given, tmp_path):
+    found = document(understood(_bytes(sent), given), given.files, "2026-01-01 10:00 UTC")
     row = found["rows"][0]
     samples = [4.0, 4.2, 4.4, 4.0, 4.1, 4.3]
     assert row["p50_ms"] == pytest.approx(4.15) and row["samples"] == 6 and row["fastest_ms"] == 4.0
     assert row["p99_ms"] == pytest.approx(np.percentile(samples, 99))
-    assert found["files"][1]["bytes"] == files[1].path.stat().st_size, "what the laptop knows, not what a phone says"
+    assert found["files"][1]["bytes"] == given.files[1].path.stat().st_size, (
+        "what the laptop knows, not what a phone says"
+    )
     assert found["environment"]["processor"] == "Pixel 7"
     keep(tmp_path, "20260101-100000-00000000", found)
     assert kept(tmp_path, _any, pytest.fail) == [json.loads(json.dumps(found))]
@@ -62,9 +64,9 @@ def test_what_is_kept_has_the_percentiles_of_all_samples(sent, files, tmp_path):
         (("surprise",), 1, "surprise"),
     ],
 )
-def test_anything_else_is_refused_with_its_place(sent, files, path, value, message):
+def test_anything_else_is_refused_with_its_place(sent, given, path, value, message):
     with pytest.raises(UserError, match=message):
-        understood(_changed(sent, path, value), files)
+        understood(_changed(sent, path, value), given)
 
 
 def _texts(value):
@@ -75,13 +77,13 @@ def _texts(value):
         yield value
 
 
-def test_what_steers_a_terminal_or_a_texts_direction_is_replaced(sent, files):
+def test_what_steers_a_terminal_or_a_texts_direction_is_replaced(sent, given):
     steering = "\x1b]0;owned\x07\r\n\x9b2J\u202e\u2066\u200b\u2028\x00\x7f"
     shown = "Größe 7 ✓"
     sent["device"] |= {name: shown + steering for name, value in sent["device"].items() if isinstance(value, str)}
     sent["files"][1] |= {"failed": shown + steering, "golden": None}
     sent["cells"] = sent["cells"][::2]
-    found = document(understood(_bytes(sent), files), files, "now")
+    found = document(understood(_bytes(sent), given), given.files, "now")
     texts = list(_texts(found))
     assert sum(text.startswith(shown) for text in texts) >= 7
     assert not {mark for text in texts for mark in text if unicodedata.category(mark)[0] == "C" or mark == "\u2028"}
@@ -89,16 +91,16 @@ def test_what_steers_a_terminal_or_a_texts_direction_is_replaced(sent, files):
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"' + b"x" * 100, b"\xff\xfe", b"[" * 100_000])
-def test_what_is_no_document_is_refused(files, body):
+def test_what_is_no_document_is_refused(given, body):
     with pytest.raises(UserError, match="no result of schema 1"):
-        understood(body, files)
+        understood(body, given)
 
 
 @pytest.mark.parametrize("content", [b"{", b'{"schema": 9}', b"[]", b"\xff", b"[" * 100_000])
-def test_a_strange_result_is_named_and_left_out(sent, files, tmp_path, content):
+def test_a_strange_result_is_named_and_left_out(sent, given, tmp_path, content):
     strange = tmp_path / "20260101-100000-00000000.json"
     strange.write_bytes(content)
-    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+    found = document(understood(_bytes(sent), given), given.files, "2026-01-01 10:00 UTC")
     keep(tmp_path, "20260101-100000-00000001", found)
     told = []
     assert len(kept(tmp_path, _any, told.append)) == 1
@@ -106,16 +108,16 @@ def test_a_strange_result_is_named_and_left_out(sent, files, tmp_path, content):
     assert line.startswith(f"{strange} is left out: ") and "\n" not in line
 
 
-def test_a_result_that_fails_its_check_is_named_and_left_out(sent, files, tmp_path):
-    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+def test_a_result_that_fails_its_check_is_named_and_left_out(sent, given, tmp_path):
+    found = document(understood(_bytes(sent), given), given.files, "2026-01-01 10:00 UTC")
     path = keep(tmp_path, "20260101-100000-00000000", found)
     told = []
     assert kept(tmp_path, lambda _: 1 / 0, told.append) == []
     assert told == [f"{path} is left out: it can't be read as a phone's result (ZeroDivisionError)."]
 
 
-def test_a_search_reads_a_phones_latencies(sent, files, tmp_path):
-    found = document(understood(_bytes(sent), files), files, "2026-01-01 10:00 UTC")
+def test_a_search_reads_a_phones_latencies(sent, given, tmp_path):
+    found = document(understood(_bytes(sent), given), given.files, "2026-01-01 10:00 UTC")
     path = keep(tmp_path, "20260101-100000-00000000", found)
     write_json(tmp_path / "students.json", {"model-fp32.onnx": "2x128", "model-int8.onnx": "4x312"})
     timings, facts = _read(path, tmp_path, Setting(8, 1, 2))

@@ -10,29 +10,26 @@ import pytest
 import uvicorn
 from rich.console import Console
 
-from benchmarks.phone.plan import Plan
 from benchmarks.phone.runtime import Runtime
 from benchmarks.phone.serving import HEADERS, LARGEST, application
 from benchmarks.phone.session import Session
 from benchmarks.phone.visits import MOST_RESULTS, Visits
 
-PLAN = Plan((4, 8), 1, (), 2, 1.0, 0, "wasm")
-
 
 class Server:
     """One that runs, and a client of it."""
 
-    def __init__(self, files, tmp_path):
+    def __init__(self, given, tmp_path):
         self.folder = tmp_path / "phone"
         runtime = tmp_path / "ort.wasm.min.mjs"
         runtime.write_text("export {};")
-        self.session = Session(self.folder, "tiny", files, None, Console(quiet=True))
+        self.session = Session(self.folder, "tiny", given, None, Console(quiet=True))
         listening = socket.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         self.origin = f"http://localhost:{self.port}"
         self.tokens = []
         self.visits = Visits(self.tokens.append, lambda: "20260101-100000")
-        served = self.session.served(PLAN, Runtime("1.30.0", {runtime.name: runtime}), {self.origin}, isolated=True)
+        served = self.session.served(Runtime(given.runtime, {runtime.name: runtime}), {self.origin}, isolated=True)
         app = application(served, self.visits, self.session.understand, self.session.take)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -66,8 +63,8 @@ class Server:
 
 
 @pytest.fixture
-def server(files, tmp_path):
-    running = Server(files, tmp_path)
+def server(given, tmp_path):
+    running = Server(given, tmp_path)
     yield running
     running.end()
 
@@ -149,6 +146,7 @@ def test_a_hostile_or_broken_post_changes_nothing(server, sent):
         "broken": (server.send("PUT", put, b"{", cookie), 422),
         "of another schema": (server.send("PUT", put, {**sent, "schema": 9}, cookie), 422),
         "faster than anything": (server.send("PUT", put, _instant(sent), cookie), 422),
+        "of another plan": (server.send("PUT", put, {**sent, "batch": 7}, cookie), 422),
         "too large": (server.send("PUT", put, b" " * (LARGEST + 1), cookie), 413),
     }
     assert {why: answer.status for why, ((answer, _), _) in tries.items()} == {
