@@ -180,6 +180,23 @@ def test_a_phone_that_leaves_in_the_middle_leaves_what_it_has(folder, tmp_path, 
     assert "left in the middle" in (tmp_path / "report.html").read_text()
 
 
+def test_a_phone_that_leaves_before_the_first_round_is_over_leaves_its_answers(folder, tmp_path, browse):
+    with serving(folder, tmp_path, length=("4", "66"), rounds="200", seconds="600") as (process, address):
+        page = browse()
+        page.goto(address)
+        with page.expect_request(lambda request: request.method == "PUT" and len(request.post_data_json["files"]) == 2):
+            page.click("#start:enabled")
+        page.wait_for_selector("#status:has-text('warming up')", timeout=1000 * SECONDS)
+        page.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
+        assert "left in the middle" in process.stdout.read()
+    (found,) = results(tmp_path)
+    assert not found["complete"] and found["rows"] == []
+    assert [each["golden"]["agreement"] for each in found["files"]] == [1.0, pytest.approx(1.0, abs=0.7)]
+    assert "there is no timing" in (tmp_path / "report.html").read_text().replace("\u00a0", " ")
+
+
 def test_webgpu_where_there_is_none_is_said(folder, tmp_path, browse):
     with serving(folder, tmp_path, "--webgpu") as (_, address):
         page = browse()

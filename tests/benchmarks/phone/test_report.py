@@ -85,6 +85,14 @@ def test_a_sustained_run_has_its_minutes(sent, given, tmp_path):
     assert "Kept busy" not in _page(tmp_path, given, {**sent, "sustained": None})
 
 
+def test_answers_without_any_timing_are_shown(sent, given, tmp_path):
+    sent |= {"cells": [], "complete": False, "files": sent["files"][:1]}
+    page = _page(tmp_path, given, sent).replace("\u00a0", " ")
+    assert "No file was timed yet" in page and "there is no timing" in page
+    files = page[page.index("<h3>Files</h3>") :]
+    assert "model-fp32.onnx" in files and "100.0 %" in files and "model-int8.onnx" not in files
+
+
 def test_nothing_timed_is_a_page_all_the_same(sent, given, tmp_path):
     assert "No file was timed yet" in _page(tmp_path, given, {**sent, "cells": [], "complete": False})
     assert "No file was timed yet" in _page(tmp_path, given)
