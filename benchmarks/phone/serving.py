@@ -151,7 +151,8 @@ class _Guard:
     def _refused(self, request: Request) -> Response | None:
         # A page elsewhere may have made its own name point here: the address must be one of ours.
         if f"{request.url.scheme}://{request.headers.get('host', '')}" not in self._origins:
-            return PlainTextResponse("this server has another address", 421)
+            own = " or ".join(f"{each}/…" for each in sorted(self._origins))
+            return PlainTextResponse(f"This server is at {own}: open the address there that the laptop shows.", 421)
         if request.method not in {"GET", "HEAD"}:
             if request.headers.get("origin") not in self._origins:
                 return PlainTextResponse("from another page", 403)

@@ -47,7 +47,7 @@ def headline(found: Sequence[Found]) -> str:
         first_last = ends(result)
         if first_last is not None:
             first, last = first_last
-            where = name_of(result["device"])
+            where = f"{name_of(result['device'])}, at {last.length} tokens"
             if first is last:
                 return f"{last.name} takes {form.milliseconds(last.p50_ms)} on {where}"
             return f"{last.name} is {form.times(compared(first, last).ratio)} as fast as {first.name} on {where}"

@@ -124,8 +124,11 @@ export class Measurement {
   async prepare(helpers, names) {
     const { lengths, batch } = this.plan;
     const every = helpers.flatMap((helper) => names.flatMap((name) => lengths.map((length) => ({ helper, name, length }))));
+    const begin = performance.now();
     for (const [number, { helper, name, length }] of every.entries()) {
-      this.step(`warming up: ${name} at ${length} tokens`, number / every.length, null);
+      const warm = number ? (((performance.now() - begin) / number) * (every.length - number)) / 1000 : null;
+      const left = warm === null ? null : warm + this.plan.seconds + 60 * this.plan.sustained_minutes;
+      this.step(`warming up: ${name} at ${length} tokens`, number / every.length, left);
       const key = `${name} ${length}`;
       const { calls, sample_ms: milliseconds } = await helper.ask("prepare", { key, name, length, batch });
       this.cells.push({ name, length, threads: helper.threads, calls, samples_ms: [], key, helper, milliseconds });

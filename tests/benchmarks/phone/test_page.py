@@ -92,6 +92,7 @@ def test_on_loopback_the_whole_way(folder, tmp_path, browse):
         page.on("pageerror", lambda error: mistakes.append(str(error)))
         assert measured(page, address) == "" and mistakes == []
         assert no_wider_than_the_phone(page)
+        assert "answers as on the laptop" in page.inner_text("#files")
         assert page.locator("#picture circle").count() == 4, "two files at two lengths, with the most threads"
         assert page.locator("#table tbody tr").count() == 4 + 8
         assert process.wait(SECONDS) == 0, "--once ends with the first whole result"
@@ -186,7 +187,7 @@ def test_a_phone_that_leaves_before_the_first_round_is_over_leaves_its_answers(f
         page.goto(address)
         with page.expect_request(lambda request: request.method == "PUT" and len(request.post_data_json["files"]) == 2):
             page.click("#start:enabled")
-        page.wait_for_selector("#status:has-text('warming up')", timeout=1000 * SECONDS)
+        page.wait_for_selector("#status:has-text('warming up'):has-text(' left')", timeout=1000 * SECONDS)
         page.close()
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == 0

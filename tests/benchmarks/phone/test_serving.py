@@ -124,6 +124,11 @@ def test_a_result_is_kept_and_shown(server, sent):
     assert server.send("PUT", f"/results/{name}", sent, cookie)[0].status == 404, "it is finished"
 
 
+def test_another_name_of_this_machine_is_told_the_address(server):
+    answer, said = server.ask("GET", "/", Host=f"127.0.0.1:{server.port}")
+    assert answer.status == 421 and f"at http://localhost:{server.port}/…:" in said.decode()
+
+
 def _kept(server):
     return {path.name: path.read_bytes() for path in server.folder.glob("*")}
 
