@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from rich.console import Console
 
+from benchmarks.phone.results import document, keep, understood
 from benchmarks.phone.runtime import Runtime
 from benchmarks.phone.serving import HEADERS, LARGEST, application
 from benchmarks.phone.session import Session
@@ -176,17 +177,23 @@ def test_what_can_not_be_reported_is_not_kept(server, sent, monkeypatch):
     assert server.send("PUT", f"/results/{name}", sent, cookie)[0].status == 200
 
 
-def test_an_old_result_that_can_not_be_reported_does_not_take_the_others_down(server, sent, tmp_path):
+def test_an_old_result_that_can_not_be_reported_does_not_take_the_others_down(server, sent, given, tmp_path, recwarn):
     server.folder.mkdir()
     for number, content in enumerate(("{", '{"schema": 9}', '{"schema": 1}')):
         (server.folder / f"20250101-100000-0000000{number}.json").write_text(content)
+    instant = document(understood(json.dumps(sent).encode(), given), given.files, "now")
+    for row in instant["rows"]:
+        row |= {"raw_ms": [[0.0]], "p50_ms": 0.0}
+    old = keep(server.folder, "20250101-100000-0000000a", instant)
     cookie = server.enter()
     with (tmp_path / "said").open("w") as said:
         server.session._console = Console(file=said, width=200, soft_wrap=True)
         server.session.write()
         assert server.send("PUT", f"/results/{server.begin(cookie)}", sent, cookie)[0].status == 200
+    assert json.loads(old.read_text()), "left as it was"
+    assert not [each for each in recwarn if each.category is RuntimeWarning], "one line, and no more"
     lines = [line for line in (tmp_path / "said").read_text().splitlines() if "is left out" in line]
-    assert len(lines) == 3, "once each"
+    assert len(lines) == 4, "once each"
     assert "Pixel 7" in (server.folder / "report.html").read_text()
 
 
