@@ -28,8 +28,9 @@ def speed(first: LatencyRow, row: LatencyRow) -> Speed:
 
     Whole rounds are drawn, the same ones of both: what slowed a round down slowed both.
     """
+    ratio = first.p50_ms / row.p50_ms
     theirs, ours = np.array(first.raw_ms), np.array(row.raw_ms)
     drawn = np.random.default_rng(0).integers(len(ours), size=(RESAMPLES, len(ours)))
     medians = [np.median(each[drawn].reshape(RESAMPLES, -1), axis=1) for each in (theirs, ours)]
     low, high = np.quantile(medians[0] / medians[1], (0.025, 0.975))
-    return Speed(first.p50_ms / row.p50_ms, float(low), float(high))
+    return Speed(ratio, float(low), float(high))

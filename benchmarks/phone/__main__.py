@@ -13,6 +13,7 @@ from benchmarks.measuring import LENGTHS
 from benchmarks.phone import adb as android
 from benchmarks.phone.addresses import LOOPBACK, bound, certificate, own_address, qr
 from benchmarks.phone.candidates import candidates
+from benchmarks.phone.given import Given
 from benchmarks.phone.laptop import laptop
 from benchmarks.phone.plan import Plan
 from benchmarks.phone.results import check_folder, now
@@ -94,12 +95,17 @@ def phone(
             stack.callback(android.disconnect, attached, port)
             android.open_page(attached, f"{origin}/?token={visits.token}#start")
             console.print(f"opened on {attached.model or attached.serial}")
-        session = Session(folder, str(paths[0]), files, beside, console)
+        session = Session(folder, title_of(paths[0]), Given(files, plan, web.version), beside, console)
         session.write()
-        served = session.served(plan, web, {origin}, isolated=isolated)
+        served = session.served(web, {origin}, isolated=isolated)
         console.print("waiting for a phone; Ctrl-C ends this")
         serve(served, visits, session, listening, proof, once=once)
         session.farewell()
+
+
+def title_of(path: Path) -> str:
+    """Return what to call what is measured: the name of its folder or file, without where it lies."""
+    return path.resolve().name or str(path)
 
 
 if __name__ == "__main__":

@@ -19,13 +19,18 @@ def write_lines(folder: Path, found: Sequence[Mapping[str, Any]], laptop: Mappin
         found: the results, the oldest first.
         laptop: the laptop's own rows; None where it did not measure.
     """
-    here = {} if laptop is None else {(row.name, row.length): row for row in rows_of(laptop)}
-    lines = [line for result in found for line in _lines(result, here)]
-    if not lines:
+    made = lines(found, laptop)
+    if not made:
         return None
     path = folder / FILE_NAME
-    write_csv(path, lines)
+    write_csv(path, made)
     return path
+
+
+def lines(found: Sequence[Mapping[str, Any]], laptop: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the lines of the file; see `write_lines`."""
+    here = {} if laptop is None else {(row.name, row.length): row for row in rows_of(laptop)}
+    return [line for result in found for line in _lines(result, here)]
 
 
 def _lines(result: Mapping[str, Any], here: Mapping[tuple[str, int], Any]) -> list[dict[str, Any]]:

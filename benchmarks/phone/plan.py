@@ -10,6 +10,9 @@ from pocketbert.errors import UserError
 SCHEMA = 1
 LONGEST_SUSTAINED = 60
 PROVIDERS = ("wasm", "webgpu")
+DEFAULT_THREADS = 4
+"""At most, where nobody says; a phone has as many fast cores."""
+
 MOST_LENGTHS, MOST_THREADS, MOST_ROUNDS, LONGEST = 8, 4, 200, 2048
 
 

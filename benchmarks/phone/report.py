@@ -27,13 +27,20 @@ def write_report(
         found: the results, the oldest first.
         laptop: the laptop's own rows; None where it did not measure.
     """
+    path = folder / FILE_NAME
+    write_text(path, report(title, found, laptop))
+    return path
+
+
+def report(title: str, found: Sequence[Mapping[str, Any]], laptop: Mapping[str, Any] | None) -> str:
+    """Return the page; see `write_report`."""
     environment = Environment(
         loader=PackageLoader("benchmarks"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["unbroken"] = form.unbroken
     newest = list(reversed(found))
-    page = environment.get_template("phone.html.j2").render(
+    return environment.get_template("phone.html.j2").render(
         title=title,
         headline=tables.headline(found),
         cards=tables.cards(newest[0]) if newest else [],
@@ -41,9 +48,6 @@ def write_report(
         phones=[_phone(result, laptop) for result in newest],
         laptop=None if laptop is None else laptop["environment"],
     )
-    path = folder / FILE_NAME
-    write_text(path, page)
-    return path
 
 
 def _phone(result: Mapping[str, Any], laptop: Mapping[str, Any] | None) -> dict[str, Any]:

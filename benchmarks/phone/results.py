@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from benchmarks.measuring import LatencyRow, row_of
 from benchmarks.phone.candidates import Candidate
+from benchmarks.phone.given import Given
 from benchmarks.phone.plan import SCHEMA
 from benchmarks.phone.schema import Cell, Result
 from pocketbert.errors import UserError
@@ -20,15 +21,15 @@ from pocketbert.files import read_json, write_json
 NAMED = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 
 
-def understood(body: bytes, files: Sequence[Candidate]) -> Result:
+def understood(body: bytes, given: Given) -> Result:
     """Return what a phone sent.
 
     Args:
         body: as it came.
-        files: that it was given.
+        given: what the phone was to do.
 
     Raises:
-        UserError: it is no result, or of other files.
+        UserError: it is no result, or can't be one of what was given.
     """
     try:
         result = Result.model_validate_json(body)
@@ -36,20 +37,17 @@ def understood(body: bytes, files: Sequence[Candidate]) -> Result:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(map(str, first["loc"])) or "the whole"
         raise UserError(f"no result of schema {SCHEMA}: {place}: {first['msg']}") from None
-    known = {each.name for each in files}
+    known = {each.name for each in given.files}
     told = [*(each.name for each in result.files), *(each.name for each in result.cells)]
     told += [result.sustained.name] if result.sustained else []
     if strange := [name for name in told if name not in known]:
         raise UserError(f"a result of a file that was not given: {strange[0]!r}")
-    failed = {each.name for each in result.files if each.failed}
-    if timed := [cell.name for cell in result.cells if cell.name in failed]:
-        raise UserError(f"{timed[0]!r} failed, and is timed all the same")
     if uneven := [cell.name for cell in result.cells if len({len(samples) for samples in cell.samples_ms}) > 1]:
         raise UserError(f"{uneven[0]!r} has more samples in one round than in another")
     keys = [(cell.name, cell.length, cell.threads) for cell in result.cells]
     if len(set(keys)) < len(keys) or len({each.name for each in result.files}) < len(result.files):
         raise UserError("the same thing is in it twice")
-    return result
+    return given.judged(result)
 
 
 def document(result: Result, files: Sequence[Candidate], received: str) -> dict[str, Any]:
@@ -97,21 +95,27 @@ def keep(folder: Path, name: str, found: Mapping[str, Any]) -> Path:
     return path
 
 
-def kept(folder: Path) -> list[dict[str, Any]]:
-    """Return the results in a folder, the oldest first.
+def kept(
+    folder: Path, check: Callable[[Mapping[str, Any]], object], warn: Callable[[str], object]
+) -> list[dict[str, Any]]:
+    """Return the results in a folder, the oldest first, without those that can't be used.
 
-    Raises:
-        UserError: one is of another schema, or no JSON.
+    Args:
+        folder: of the results.
+        check: called with each; raises what it likes where the result can't be used.
+        warn: called with a line for each that is left out.
     """
     found = []
     for path in sorted(path for path in folder.glob("*.json") if NAMED.fullmatch(path.stem)):
         try:
             result = read_json(path)
-            schema = result["schema"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{path} is no phone's result ({type(error).__name__}): move it away.") from None
-        if schema != SCHEMA:
-            raise UserError(f"{path} has schema {schema}, and this version reads {SCHEMA}: move it away.")
+            if result["schema"] != SCHEMA:
+                warn(f"{path} is left out: it has schema {result['schema']!r:.20}, and this version reads {SCHEMA}.")
+                continue
+            check(result)
+        except Exception as error:  # anything may stand in an old file, and none may take the others down
+            warn(f"{path} is left out: it can't be read as a phone's result ({type(error).__name__}).")
+            continue
         found.append(result)
     return found
 
@@ -120,7 +124,7 @@ def check_folder(folder: Path) -> None:
     """Make the folder of the results, and look whether it can be written.
 
     Raises:
-        UserError: it can't be, or holds a result of another schema.
+        UserError: it can't be.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +132,6 @@ def check_folder(folder: Path) -> None:
             pass
     except OSError as error:
         raise UserError(f"--out {folder} can't be written ({error.strerror}): give another folder.") from None
-    kept(folder)
 
 
 def now() -> datetime.datetime:

@@ -1,14 +1,30 @@
 """What a phone may send: bounded in every part, and nothing else."""
 
+import unicodedata
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from benchmarks.phone.candidates import MOST_FILES
 from benchmarks.phone.plan import LONGEST, MOST_LENGTHS, MOST_ROUNDS, MOST_THREADS, SCHEMA
 
-Text = Annotated[str, Field(max_length=400)]
+INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories of Unicode that steer a terminal or the direction of a text, or say nothing: controls, formats, the
+unassigned, and ends of lines and paragraphs."""
+
+
+def _visible(text: str) -> str:
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(mark) in INVISIBLE else mark for mark in text)
+
+
+Text = Annotated[str, Field(max_length=400), AfterValidator(_visible)]
+Name = Annotated[str, Field(max_length=400)]
+"""Of a file; not made visible, since only names that the laptop gave are taken."""
+
 Milliseconds = Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)]
+Sample = Annotated[float, Field(ge=1e-3, le=1e7, allow_inf_nan=False)]
+"""Milliseconds of a call; no model is run in less than a microsecond."""
+
 Count = Annotated[int, Field(ge=0, le=10**9)]
 Number = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
 
@@ -55,7 +71,7 @@ class Golden(_Part):
 class File(_Part):
     """One file on the device: what it took to get and open, and whether it is right there."""
 
-    name: Text
+    name: Name
     fetch_ms: Milliseconds | None
     open_ms: Milliseconds | None
     first_ms: Milliseconds | None
@@ -66,12 +82,12 @@ class File(_Part):
 class Cell(_Part):
     """Samples of one file at one length and number of threads, a list a round."""
 
-    name: Text
+    name: Name
     length: Annotated[int, Field(ge=1, le=LONGEST)]
     threads: Annotated[int, Field(ge=1, le=64)]
     calls: Annotated[int, Field(ge=1, le=10**6)]
     samples_ms: Annotated[
-        list[Annotated[list[Milliseconds], Field(min_length=1, max_length=20)]],
+        list[Annotated[list[Sample], Field(min_length=1, max_length=20)]],
         Field(min_length=1, max_length=MOST_ROUNDS),
     ]
 
@@ -81,14 +97,14 @@ class Minute(_Part):
 
     minute: Annotated[int, Field(ge=1, le=60)]
     calls: Count
-    p50_ms: Milliseconds
-    p90_ms: Milliseconds
+    p50_ms: Sample
+    p90_ms: Sample
 
 
 class Sustained(_Part):
     """The sustained run."""
 
-    name: Text
+    name: Name
     length: Annotated[int, Field(ge=1, le=LONGEST)]
     threads: Annotated[int, Field(ge=1, le=64)]
     minutes: Annotated[list[Minute], Field(max_length=60)]

@@ -75,7 +75,7 @@ def application(
         served: what there is to get.
         visits: who may.
         understand: turns what a phone sent into a result, or raises UserError.
-        take: called with a result's name and the result, which is whole so far.
+        take: called with a result's name and the result, which is whole so far; may raise UserError, too.
     """
     own = {path.name: path for path in (*PAGE.iterdir(), STYLE) if path.suffix in TYPES}
     folders = {"page": own, "runtime": served.runtime, "files": served.models, "golden": served.golden}
@@ -109,10 +109,9 @@ def application(
             return PlainTextResponse(f"a result has at most {LARGEST} bytes", 413)
         try:
             result = understand(body)
+            take(name, result)
         except UserError as error:
             return PlainTextResponse(str(error), 422)
-        try:
-            take(name, result)
         except OSError as error:
             return PlainTextResponse(f"the laptop can't keep it ({error.strerror}): make room, and send it again", 507)
         if result.complete:
@@ -152,7 +151,8 @@ class _Guard:
     def _refused(self, request: Request) -> Response | None:
         # A page elsewhere may have made its own name point here: the address must be one of ours.
         if f"{request.url.scheme}://{request.headers.get('host', '')}" not in self._origins:
-            return PlainTextResponse("this server has another address", 421)
+            own = " or ".join(f"{each}/…" for each in sorted(self._origins))
+            return PlainTextResponse(f"This server is at {own}: open the address there that the laptop shows.", 421)
         if request.method not in {"GET", "HEAD"}:
             if request.headers.get("origin") not in self._origins:
                 return PlainTextResponse("from another page", 403)

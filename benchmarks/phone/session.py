@@ -1,7 +1,7 @@
 """One serving: takes what phones send, keeps it, and makes the report anew."""
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -10,16 +10,16 @@ import uvicorn
 from rich.console import Console
 
 from benchmarks.phone.addresses import Certificate
-from benchmarks.phone.candidates import Candidate
-from benchmarks.phone.lines import write_lines
-from benchmarks.phone.plan import Plan
-from benchmarks.phone.report import FILE_NAME, write_report
+from benchmarks.phone.given import Given
+from benchmarks.phone.lines import lines, write_lines
+from benchmarks.phone.report import FILE_NAME, report, write_report
 from benchmarks.phone.results import document, keep, kept, name_of, now, understood
 from benchmarks.phone.runtime import Runtime
 from benchmarks.phone.schema import Result
 from benchmarks.phone.serving import Served, application
 from benchmarks.phone.tables import headline
 from benchmarks.phone.visits import Visits
+from pocketbert.errors import UserError
 from students.exporting.golden import GOLDEN
 
 
@@ -29,7 +29,7 @@ class Session:
     Args:
         folder: of the results.
         title: of what is measured.
-        files: that phones get.
+        given: what phones are to do.
         laptop: this machine's own rows; None where it did not measure.
         console: to tell the user.
     """
@@ -38,20 +38,22 @@ class Session:
         self,
         folder: Path,
         title: str,
-        files: Sequence[Candidate],
+        given: Given,
         laptop: Mapping[str, Any] | None,
         console: Console,
     ) -> None:
-        self._folder, self._title, self._files = folder, title, files
+        self._folder, self._title, self._given = folder, title, given
         self._laptop, self._console = laptop, console
         self._open: set[str] = set()
+        self._warned: set[str] = set()
         self.whole = 0
 
-    def served(self, plan: Plan, web: Runtime, origins: set[str], *, isolated: bool) -> Served:
+    def served(self, web: Runtime, origins: set[str], *, isolated: bool) -> Served:
         """Return what there is to get."""
-        numbered = {str(number): each for number, each in enumerate(self._files)}
+        given = self._given
+        numbered = {str(number): each for number, each in enumerate(given.files)}
         return Served(
-            plan=plan.told(self._files, web.version),
+            plan=given.plan.told(given.files, given.runtime),
             runtime=web.files,
             models={number: each.path for number, each in numbered.items()},
             golden={number: each.path.parent / GOLDEN for number, each in numbered.items() if each.golden},
@@ -61,11 +63,19 @@ class Session:
 
     def understand(self, body: bytes) -> Result:
         """Return what a phone sent; raises UserError."""
-        return understood(body, self._files)
+        return understood(body, self._given)
 
     def take(self, name: str, result: Result) -> None:
-        """Keep a result, whole or so far, and make the report anew."""
-        found = document(result, self._files, f"{now():%Y-%m-%d %H:%M} UTC")
+        """Keep a result, whole or so far, and make the report anew.
+
+        Raises:
+            UserError: it can't be reported; nothing is kept of it.
+        """
+        found = document(result, self._given.files, f"{now():%Y-%m-%d %H:%M} UTC")
+        try:
+            self._report(found)
+        except Exception as error:  # a phone may send anything, and what is kept must be reportable
+            raise UserError(f"a result that can't be reported ({type(error).__name__})") from None
         keep(self._folder, name, found)
         who = name_of(found["device"])
         if not result.complete and name not in self._open:
@@ -82,9 +92,20 @@ class Session:
 
     def write(self) -> Path:
         """Make report and table of all that is kept; return the report's path."""
-        found = kept(self._folder)
+        found = kept(self._folder, self._report, self._warn)
         write_lines(self._folder, found, self._laptop)
         return write_report(self._folder, self._title, found, self._laptop)
+
+    def _report(self, found: Mapping[str, Any]) -> None:
+        """Make what is made of a result, but write nothing."""
+        lines([found], self._laptop)
+        report(self._title, [found], self._laptop)
+        headline([found])
+
+    def _warn(self, line: str) -> None:
+        if line not in self._warned:
+            self._warned.add(line)
+            self._console.print(line)
 
     def farewell(self) -> None:
         """Say what is left."""

@@ -47,7 +47,7 @@ def headline(found: Sequence[Found]) -> str:
         first_last = ends(result)
         if first_last is not None:
             first, last = first_last
-            where = name_of(result["device"])
+            where = f"{name_of(result['device'])}, at {last.length} tokens"
             if first is last:
                 return f"{last.name} takes {form.milliseconds(last.p50_ms)} on {where}"
             return f"{last.name} is {form.times(compared(first, last).ratio)} as fast as {first.name} on {where}"
@@ -90,7 +90,7 @@ def warnings(result: Found) -> list[str]:
     """Return what a reader has to know before the numbers."""
     context, told = result["context"], []
     if not result["complete"]:
-        told.append("The phone left in the middle, or was stopped: these are the rounds that it sent until then.")
+        told.append(f"The phone left in the middle, or was stopped: {_sent_until_then(result)}.")
     for file in result["files"]:
         if file["failed"]:
             told.append(f"{file['name']} was not timed: {file['failed']}.")
@@ -103,6 +103,12 @@ def warnings(result: Found) -> list[str]:
     if result["device"]["charging"] is False and (result["device"]["battery"] or 1) < 0.2:
         told.append("The battery was low, at which phones slow down.")
     return told
+
+
+def _sent_until_then(result: Found) -> str:
+    if result["rows"]:
+        return "these are the rounds that it sent until then"
+    return "no round was over, so there is no timing, but for each file that it had opened its answers"
 
 
 def times_table(result: Found, laptop: Found | None) -> Table:

@@ -69,10 +69,12 @@ export class Measurement {
       for (const [number, file] of this.plan.files.entries()) {
         this.step(`opening and checking ${file.name}`, number / this.plan.files.length, null);
         this.files.push(await this.opened(helpers, file));
+        await this.saved(); // the next file may be the one that the phone has no room for
       }
       const good = this.files.filter(({ failed }) => !failed).map(({ name }) => name);
       if (good.length === 0) throw new Error("no file passed its check here, so there is nothing to time");
       await this.prepare(helpers, good);
+      await this.saved();
       await this.rounds();
       if (this.plan.sustained_minutes > 0) await this.busy();
     } finally {
@@ -109,11 +111,12 @@ export class Measurement {
         const took = await helper.ask("open", { name, inputs, vocabulary, buffer: copy, length: this.plan.lengths[0] }, [copy]);
         if (number === 0) Object.assign(found, took);
         const checked = golden ? await helper.ask("check", { name, golden }) : null;
+        if (checked && !Number.isFinite(checked.relative_difference)) throw new Error("some of its answers are no numbers here");
         if (number === 0) found.golden = checked;
         if (checked) found.failed ??= wrong(checked, file.limits);
       }
     } catch (error) {
-      found.failed = String(error.message).slice(0, 400);
+      found.failed = String(error.message || "it could not be run").slice(0, 400);
     }
     return found;
   }
@@ -121,8 +124,11 @@ export class Measurement {
   async prepare(helpers, names) {
     const { lengths, batch } = this.plan;
     const every = helpers.flatMap((helper) => names.flatMap((name) => lengths.map((length) => ({ helper, name, length }))));
+    const begin = performance.now();
     for (const [number, { helper, name, length }] of every.entries()) {
-      this.step(`warming up: ${name} at ${length} tokens`, number / every.length, null);
+      const warm = number ? (((performance.now() - begin) / number) * (every.length - number)) / 1000 : null;
+      const left = warm === null ? null : warm + this.plan.seconds + 60 * this.plan.sustained_minutes;
+      this.step(`warming up: ${name} at ${length} tokens`, number / every.length, left);
       const key = `${name} ${length}`;
       const { calls, sample_ms: milliseconds } = await helper.ask("prepare", { key, name, length, batch });
       this.cells.push({ name, length, threads: helper.threads, calls, samples_ms: [], key, helper, milliseconds });

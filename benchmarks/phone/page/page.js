@@ -1,4 +1,4 @@
-// Says what this page has, measures when told to, and sends what it found to the laptop after every round.
+// Says what this page has, measures when told to, and sends what it found to the laptop after every file and round.
 import { device, stayAwake } from "./device.js";
 import { Measurement, Stopped, threadsOf } from "./measuring.js";
 import * as view from "./view.js";
@@ -69,7 +69,7 @@ async function measure(plan, facts) {
     const found = measurement.result();
     view.times(plan, found);
     view.sustained(found.sustained);
-    await put(false).catch(() => undefined); // the next round sends all of it again
+    await put(false).catch(() => undefined); // the next one sends all of it again
   });
   document.getElementById("stop").onclick = () => measurement.stop();
   let trouble = null;

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.phone.candidates import candidates
+from benchmarks.phone.given import Given
+from benchmarks.phone.plan import Plan
 from students.exporting.deployment import deploy
 from tests.students.exporting import family_config, random_model
 from tests.students.wordpieces import wordpieces
@@ -25,6 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def files(folder):
     return candidates([folder], (4, 8), 1)
+
+
+@pytest.fixture(scope="session")
+def given(files):
+    """What a phone is to do."""
+    return Given(files, Plan((4, 8), 1, (), 3, 1.0, 2, "wasm"), "1.30.0")
 
 
 def cell(name, length, threads, *rounds):

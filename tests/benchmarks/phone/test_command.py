@@ -1,11 +1,13 @@
 """Bad input of the command: one line, before anything is served."""
 
+from pathlib import Path
+
 import onnx
 import pytest
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
-from benchmarks.phone.__main__ import app
+from benchmarks.phone.__main__ import app, title_of
 from benchmarks.phone.addresses import bound
 from pocketbert.errors import UserError
 
@@ -81,7 +83,8 @@ def test_a_folder_that_can_not_be_written(refused):
     assert "--out /dev/null/x can't be written" in refused("--length", 8, "--out", "/dev/null/x")
 
 
-def test_a_result_of_another_schema(refused, tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "20260101-100000-00000000.json").write_text('{"schema": 9}')
-    assert "schema 9" in refused("--length", 8)
+def test_the_title_is_the_folders_name_wherever_it_lies(folder, monkeypatch):
+    assert title_of(folder) == "tiny"
+    monkeypatch.chdir(folder)
+    assert title_of(Path()) == "tiny"
+    assert title_of(Path("/")) == "/"

@@ -5,8 +5,8 @@ from benchmarks.phone.lines import write_lines
 from benchmarks.phone.results import document, understood
 
 
-def test_a_line_a_file_and_length_with_the_laptop_beside_it(sent, files, tmp_path):
-    found = document(understood(json.dumps(sent).encode(), files), files, "2026-01-01 10:00 UTC")
+def test_a_line_a_file_and_length_with_the_laptop_beside_it(sent, given, tmp_path):
+    found = document(understood(json.dumps(sent).encode(), given), given.files, "2026-01-01 10:00 UTC")
     laptop = {"rows": [{**found["rows"][0], "p50_ms": 0.5}]}
     with write_lines(tmp_path, [found, found], laptop).open() as stream:
         lines = list(csv.DictReader(stream))
@@ -18,8 +18,8 @@ def test_a_line_a_file_and_length_with_the_laptop_beside_it(sent, files, tmp_pat
     assert second["same answers"] == "1.000"
 
 
-def test_nothing_timed_leaves_no_file(sent, files, tmp_path):
-    sent["cells"] = []
-    found = document(understood(json.dumps(sent).encode(), files), files, "now")
+def test_nothing_timed_leaves_no_file(sent, given, tmp_path):
+    sent |= {"cells": [], "complete": False}
+    found = document(understood(json.dumps(sent).encode(), given), given.files, "now")
     assert write_lines(tmp_path, [found], None) is None
     assert list(tmp_path.iterdir()) == []

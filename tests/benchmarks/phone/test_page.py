@@ -77,6 +77,10 @@ def measured(page, address):
     return page.inner_text("#trouble")
 
 
+def results(folder):
+    return kept(folder, lambda _: None, pytest.fail)
+
+
 def no_wider_than_the_phone(page):
     return page.evaluate("document.documentElement.scrollWidth") <= 390
 
@@ -88,11 +92,12 @@ def test_on_loopback_the_whole_way(folder, tmp_path, browse):
         page.on("pageerror", lambda error: mistakes.append(str(error)))
         assert measured(page, address) == "" and mistakes == []
         assert no_wider_than_the_phone(page)
+        assert "answers as on the laptop" in page.inner_text("#files")
         assert page.locator("#picture circle").count() == 4, "two files at two lengths, with the most threads"
         assert page.locator("#table tbody tr").count() == 4 + 8
         assert process.wait(SECONDS) == 0, "--once ends with the first whole result"
         said = process.stdout.read()
-    (found,) = kept(tmp_path)
+    (found,) = results(tmp_path)
     assert found["complete"] and found["context"]["isolated"] and found["context"]["secure"]
     assert found["context"]["timer_ms"] < 0.05
     fp32, int8 = found["files"]
@@ -115,7 +120,7 @@ def test_on_loopback_the_whole_way(folder, tmp_path, browse):
 def test_without_isolation_there_is_one_thread_and_a_coarse_timer(folder, tmp_path, browse):
     with serving(folder, tmp_path, "--not-isolated") as (_, address):
         assert measured(browse(), address) == ""
-    (found,) = kept(tmp_path)
+    (found,) = results(tmp_path)
     assert found["complete"] and not found["context"]["isolated"]
     assert {row["threads"] for row in found["rows"]} == {1}
     assert found["context"]["timer_ms"] == pytest.approx(0.1, rel=0.2)
@@ -132,7 +137,7 @@ def test_over_https_it_has_all_that_it_has_on_loopback(folder, tmp_path, browse)
     with serving(folder, tmp_path, "--lan", f"--host={_addresses()[0]}") as (_, address):
         assert address.startswith("https://")
         assert measured(browse(), address) == ""
-    (found,) = kept(tmp_path)
+    (found,) = results(tmp_path)
     assert found["complete"] and found["context"]["isolated"] and found["context"]["secure"]
     assert found["files"][0]["golden"]["agreement"] == 1.0
 
@@ -150,7 +155,7 @@ def test_a_file_that_answers_otherwise_is_shown_and_not_timed(folder, tmp_path, 
         page = browse()
         assert measured(page, address) == ""
         assert "not timed: only 0.000 of its answers" in page.inner_text("#files li.no")
-    (found,) = kept(tmp_path / "out")
+    (found,) = results(tmp_path / "out")
     assert found["complete"] and {row["name"] for row in found["rows"]} == {"good.onnx"}
     assert "was not timed" in (tmp_path / "out" / "report.html").read_text()
 
@@ -171,9 +176,26 @@ def test_a_phone_that_leaves_in_the_middle_leaves_what_it_has(folder, tmp_path, 
         process.send_signal(signal.SIGINT)
         assert process.wait(SECONDS) == 0
         assert "left in the middle" in process.stdout.read()
-    (found,) = kept(tmp_path)
+    (found,) = results(tmp_path)
     assert not found["complete"] and 1 <= len(found["rows"][0]["raw_ms"]) < 200
     assert "left in the middle" in (tmp_path / "report.html").read_text()
+
+
+def test_a_phone_that_leaves_before_the_first_round_is_over_leaves_its_answers(folder, tmp_path, browse):
+    with serving(folder, tmp_path, length=("4", "66"), rounds="200", seconds="600") as (process, address):
+        page = browse()
+        page.goto(address)
+        with page.expect_request(lambda request: request.method == "PUT" and len(request.post_data_json["files"]) == 2):
+            page.click("#start:enabled")
+        page.wait_for_selector("#status:has-text('warming up'):has-text(' left')", timeout=1000 * SECONDS)
+        page.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 0
+        assert "left in the middle" in process.stdout.read()
+    (found,) = results(tmp_path)
+    assert not found["complete"] and found["rows"] == []
+    assert [each["golden"]["agreement"] for each in found["files"]] == [1.0, pytest.approx(1.0, abs=0.7)]
+    assert "there is no timing" in (tmp_path / "report.html").read_text().replace("\u00a0", " ")
 
 
 def test_webgpu_where_there_is_none_is_said(folder, tmp_path, browse):
@@ -181,5 +203,5 @@ def test_webgpu_where_there_is_none_is_said(folder, tmp_path, browse):
         page = browse()
         assert "no file passed its check" in measured(page, address)
         assert page.locator("#files li.no").count() == 2
-    (found,) = kept(tmp_path)
+    (found,) = results(tmp_path)
     assert found["rows"] == [] and all(each["failed"] for each in found["files"])

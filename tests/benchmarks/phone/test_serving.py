@@ -10,29 +10,27 @@ import pytest
 import uvicorn
 from rich.console import Console
 
-from benchmarks.phone.plan import Plan
+from benchmarks.phone.results import document, keep, understood
 from benchmarks.phone.runtime import Runtime
 from benchmarks.phone.serving import HEADERS, LARGEST, application
 from benchmarks.phone.session import Session
 from benchmarks.phone.visits import MOST_RESULTS, Visits
 
-PLAN = Plan((4, 8), 1, (), 2, 1.0, 0, "wasm")
-
 
 class Server:
     """One that runs, and a client of it."""
 
-    def __init__(self, files, tmp_path):
+    def __init__(self, given, tmp_path):
         self.folder = tmp_path / "phone"
         runtime = tmp_path / "ort.wasm.min.mjs"
         runtime.write_text("export {};")
-        self.session = Session(self.folder, "tiny", files, None, Console(quiet=True))
+        self.session = Session(self.folder, "tiny", given, None, Console(quiet=True))
         listening = socket.create_server(("127.0.0.1", 0))
         self.port = listening.getsockname()[1]
         self.origin = f"http://localhost:{self.port}"
         self.tokens = []
         self.visits = Visits(self.tokens.append, lambda: "20260101-100000")
-        served = self.session.served(PLAN, Runtime("1.30.0", {runtime.name: runtime}), {self.origin}, isolated=True)
+        served = self.session.served(Runtime(given.runtime, {runtime.name: runtime}), {self.origin}, isolated=True)
         app = application(served, self.visits, self.session.understand, self.session.take)
         self.server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off", ws="none"))
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [listening]}, daemon=True)
@@ -66,8 +64,8 @@ class Server:
 
 
 @pytest.fixture
-def server(files, tmp_path):
-    running = Server(files, tmp_path)
+def server(given, tmp_path):
+    running = Server(given, tmp_path)
     yield running
     running.end()
 
@@ -127,6 +125,11 @@ def test_a_result_is_kept_and_shown(server, sent):
     assert server.send("PUT", f"/results/{name}", sent, cookie)[0].status == 404, "it is finished"
 
 
+def test_another_name_of_this_machine_is_told_the_address(server):
+    answer, said = server.ask("GET", "/", Host=f"127.0.0.1:{server.port}")
+    assert answer.status == 421 and f"at http://localhost:{server.port}/…:" in said.decode()
+
+
 def _kept(server):
     return {path.name: path.read_bytes() for path in server.folder.glob("*")}
 
@@ -148,6 +151,8 @@ def test_a_hostile_or_broken_post_changes_nothing(server, sent):
         "by another name of this machine": (server.send("PUT", put, sent, cookie, Host="evil.example"), 421),
         "broken": (server.send("PUT", put, b"{", cookie), 422),
         "of another schema": (server.send("PUT", put, {**sent, "schema": 9}, cookie), 422),
+        "faster than anything": (server.send("PUT", put, _instant(sent), cookie), 422),
+        "of another plan": (server.send("PUT", put, {**sent, "batch": 7}, cookie), 422),
         "too large": (server.send("PUT", put, b" " * (LARGEST + 1), cookie), 413),
     }
     assert {why: answer.status for why, ((answer, _), _) in tries.items()} == {
@@ -155,6 +160,41 @@ def test_a_hostile_or_broken_post_changes_nothing(server, sent):
     }
     assert _kept(server) == before
     assert server.send("PUT", put, sent, cookie)[0].status == 200, "the phone goes on"
+
+
+def _instant(sent):
+    return {**sent, "cells": [{**each, "samples_ms": [[0.0]]} for each in sent["cells"]]}
+
+
+def test_what_can_not_be_reported_is_not_kept(server, sent, monkeypatch):
+    cookie = server.enter()
+    name = server.begin(cookie)
+    with monkeypatch.context() as patch:
+        patch.setattr("benchmarks.phone.session.report", lambda *_: 1 / 0)
+        answer, said = server.send("PUT", f"/results/{name}", sent, cookie)
+    assert answer.status == 422 and b"can't be reported" in said
+    assert _kept(server) == {}
+    assert server.send("PUT", f"/results/{name}", sent, cookie)[0].status == 200
+
+
+def test_an_old_result_that_can_not_be_reported_does_not_take_the_others_down(server, sent, given, tmp_path, recwarn):
+    server.folder.mkdir()
+    for number, content in enumerate(("{", '{"schema": 9}', '{"schema": 1}')):
+        (server.folder / f"20250101-100000-0000000{number}.json").write_text(content)
+    instant = document(understood(json.dumps(sent).encode(), given), given.files, "now")
+    for row in instant["rows"]:
+        row |= {"raw_ms": [[0.0]], "p50_ms": 0.0}
+    old = keep(server.folder, "20250101-100000-0000000a", instant)
+    cookie = server.enter()
+    with (tmp_path / "said").open("w") as said:
+        server.session._console = Console(file=said, width=200, soft_wrap=True)
+        server.session.write()
+        assert server.send("PUT", f"/results/{server.begin(cookie)}", sent, cookie)[0].status == 200
+    assert json.loads(old.read_text()), "left as it was"
+    assert not [each for each in recwarn if each.category is RuntimeWarning], "one line, and no more"
+    lines = [line for line in (tmp_path / "said").read_text().splitlines() if "is left out" in line]
+    assert len(lines) == 4, "once each"
+    assert "Pixel 7" in (server.folder / "report.html").read_text()
 
 
 def test_one_that_leaves_in_the_middle_of_sending_changes_nothing(server, sent):
