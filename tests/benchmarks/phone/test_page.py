@@ -124,7 +124,8 @@ def test_without_isolation_there_is_one_thread_and_a_coarse_timer(folder, tmp_pa
     assert found["complete"] and not found["context"]["isolated"]
     assert {row["threads"] for row in found["rows"]} == {1}
     assert found["context"]["timer_ms"] == pytest.approx(0.1, rel=0.2)
-    assert all(row["calls_per_sample"] * row["fastest_ms"] > 4 for row in found["rows"]), "many steps of the timer"
+    # Twenty steps of the timer are aimed at; a busy warm-up makes a call look longer than it is.
+    assert all(row["calls_per_sample"] * row["fastest_ms"] > 1 for row in found["rows"]), "several steps of the timer"
 
 
 def _addresses():
