@@ -24,6 +24,8 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     Raises:
         UserError: no such file, or onnxruntime cannot load it.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give an .onnx file in it")
     if not path.is_file():
         raise UserError(f"no such file: {path}")
     options = onnxruntime.SessionOptions()
@@ -35,6 +37,11 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public base class
         reason = str(error).splitlines()[0]
+        if "is not a registered function/op" in reason and "Tokenizer" in reason:
+            raise UserError(
+                f"{path} takes a text, and can't be run or measured here: give the file of that name that takes ids, "
+                "in the folder above"
+            ) from None
         raise UserError(f"{path} is not a model that onnxruntime can load: {reason}") from error
 
 
@@ -95,11 +102,17 @@ def run_each(
     return [{name: values[0] for name, values in zip(names, session.run(None, feed), strict=True)} for feed in feeds]
 
 
-def check_length(session: onnxruntime.InferenceSession, name: str, length: int) -> None:
-    """Raise UserError if a text of `length` tokens is longer than the file says it can read."""
+def longest_of(session: onnxruntime.InferenceSession) -> int | None:
+    """Return the most tokens that a file says it can read; None where it says nothing."""
     longest = session.get_modelmeta().custom_metadata_map.get("max_length")
-    if longest is not None and length > int(longest):
-        raise UserError(f"{name} reads at most {longest} tokens, and a text has {length}: truncate it")
+    return None if longest is None else int(longest)
+
+
+def check_length(session: onnxruntime.InferenceSession, name: str, length: int, advice: str = "truncate it") -> None:
+    """Raise UserError, with advice, if a text of `length` tokens is longer than the file says it can read."""
+    longest = longest_of(session)
+    if longest is not None and length > longest:
+        raise UserError(f"{name} reads at most {longest} tokens, and a text has {length}: {advice}")
 
 
 def padded(encodings: Sequence[Encoding], name: str, pad_token: int = 0) -> npt.NDArray[np.int64]:
