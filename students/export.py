@@ -191,7 +191,8 @@ def _write_more(
             console.print(f"they read some letters otherwise than the tokenizer: {', '.join(otherwise)}")
         add_text_files(out, golden, names, otherwise)
     for path in write_ort([out / file.name for file in files]) if ort else ():
-        console.print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+        cost = ", in half precision, which it casts at every call" if path.stem.endswith("fp16") else ""
+        console.print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB{cost}")
 
 
 def _measured(paths: Sequence[Path], longest: int | None) -> list[dict[str, Any]]:

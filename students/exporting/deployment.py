@@ -18,6 +18,7 @@ from students.exporting.fitness import check_answers, check_model, check_precisi
 from students.exporting.forms import Form
 from students.exporting.golden import GOLDEN, Golden, check
 from students.exporting.lengths import longest_text
+from students.exporting.minimal import OPERATORS
 from students.exporting.proof import check_shapes
 from students.exporting.readme import README, Deployed, readme
 from students.exporting.tasks import Task, task_of
@@ -194,9 +195,11 @@ def _remove_others(out: Path, kept: Collection[str], written: Collection[str]) -
     """Remove the files with names of ours that are not kept; return the names of those not written just now."""
     names = [f"model-{precision}.onnx" for precision in PRECISIONS]
     more = [name for each in names for name in (each.replace(".onnx", ".ort"), f"{WITH_TOKENIZER}/{each}")]
-    found = [name for name in (*names, *more) if name not in kept and (out / name).is_file()]
+    found = [name for name in (*names, *more, OPERATORS) if name not in kept and (out / name).is_file()]
     for name in found:
         (out / name).unlink()
+    if (out / WITH_TOKENIZER).is_dir() and not any((out / WITH_TOKENIZER).iterdir()):
+        (out / WITH_TOKENIZER).rmdir()
     return [name for name in found if name not in written]
 
 

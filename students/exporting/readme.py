@@ -15,6 +15,7 @@ from students.exporting.golden import Checked, Golden
 from students.exporting.lengths import longest_text
 
 README = "README.md"
+INT8 = "model-int8.onnx"
 SHOWN = 60
 """Characters of the example."""
 
@@ -48,8 +49,7 @@ def example_file(files: Sequence[Deployed]) -> str:
         same = file.checked.agreement
         return -file.checked.relative_difference if same is None else same
 
-    names = [file.name for file in files]
-    return "model-int8.onnx" if "model-int8.onnx" in names else max(files, key=nearness).name
+    return next((file.name for file in files if file.name == INT8), max(files, key=nearness).name)
 
 
 def readme(model: PreTrainedModel, golden: Golden, files: Sequence[Deployed], name: str) -> str:
@@ -88,13 +88,13 @@ def add_text_files(out: Path, golden: Golden, names: Sequence[str], otherwise: S
     Args:
         out: the folder.
         golden: its sentences.
-        names: of the files, with their folder; the first one is in the example.
+        names: of the files, with their folder; int8 is in the example, or else the first.
         otherwise: scripts that they read otherwise than the tokenizer.
     """
     page = (out / README).read_text(encoding="utf-8")
     added = _rendered(
         "with-tokenizer.md.j2", names=names, otherwise=otherwise, example=_example(golden)[0],
-        outputs=list(golden.expected[0]),
+        shown=next((name for name in names if name.endswith(f"/{INT8}")), names[0]), outputs=list(golden.expected[0]),
     )  # fmt: skip
     write_text(out / README, f"{page}\n{added}")
 

@@ -67,9 +67,9 @@ def test_without_the_extensions_it_is_said_that_it_takes_a_text(exported):
 def test_the_readme_has_the_lines_that_load_it(exported):
     out, tokenizer, golden = exported
     write_with_tokenizer(out / "model-int8.onnx", tokenizer, golden)
-    add_text_files(out, golden, ["with-tokenizer/model-int8.onnx"], ["Vietnamese"])
+    add_text_files(out, golden, ["with-tokenizer/model-fp32.onnx", "with-tokenizer/model-int8.onnx"], ["Vietnamese"])
     page = (out / "README.md").read_text()
-    assert "take the files\nthat take ids" in page and ": Vietnamese." in page
+    assert 'InferenceSession("with-tokenizer/model-int8.onnx"' in page and ": Vietnamese." in page
     code = page.split("```python\n")[2].split("```")[0]
     done = subprocess.run([sys.executable, "-c", code], cwd=out, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stdout.startswith("[["), done.stderr
