@@ -91,7 +91,7 @@ def run_each(
         threads: see `open_session`.
 
     Raises:
-        UserError: see `run_onnx`; an output has no batch axis.
+        UserError: see `run_onnx`; a call fails, as with ids that another model's file lacks.
     """
     if not encodings:
         raise UserError("no text to run the model on: the list of encodings is empty")
@@ -99,7 +99,12 @@ def run_each(
     check_length(session, path.name, max(len(encoding["input_ids"]) for encoding in encodings))
     names = [x.name for x in session.get_outputs()]
     feeds = [{x.name: padded([encoding], x.name) for x in session.get_inputs()} for encoding in encodings]
-    return [{name: values[0] for name, values in zip(names, session.run(None, feed), strict=True)} for feed in feeds]
+    try:
+        answers = [session.run(None, feed) for feed in feeds]
+    except Exception as error:  # onnxruntime's errors share no public base class
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path.name} can't be run on these texts: {reason}") from error
+    return [{name: values[0] for name, values in zip(names, each, strict=True)} for each in answers]
 
 
 def longest_of(session: onnxruntime.InferenceSession) -> int | None:

@@ -212,6 +212,17 @@ def test_a_file_of_another_model_fails_alone(files: dict[str, Path], tmp_path: P
     assert [row["failed"] for row in written["files"]] == [True, True, False]
 
 
+def test_a_file_with_fewer_words_fails_alone(tmp_path: Path) -> None:
+    model = random_model(family_config("bert"))
+    deploy(model, wordpieces(["good", "film"]), tmp_path, ["good film"], ["fp32"], least_agreement=0)
+    config = family_config("bert")
+    config.vocab_size = 6
+    export_fp32(random_model(config), tmp_path / "old.onnx")
+    result = CliRunner().invoke(app, [*(str(tmp_path / name) for name in ("old.onnx", "model-fp32.onnx")), "--check"])
+    assert isinstance(result.exception, UserError) and "old.onnx can't be run on these texts" in str(result.exception)
+    assert "\n" not in str(result.exception) and "1.000 the same" in result.output
+
+
 def test_lengths_that_nobody_gave_are_those_that_all_files_read(tmp_path: Path) -> None:
     for longest in (40, 66):
         config = family_config("bert")
