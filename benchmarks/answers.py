@@ -34,21 +34,22 @@ def _rows(path: Path) -> list[dict[str, Any]]:
         if document["schema"] != SCHEMA:
             raise UserError(f"{path} has schema {document['schema']}, not {SCHEMA}: measure again with this version.")
         environment = document["environment"]
-        return [_row(file, environment) for file in document["files"] if file["golden"] is not None]
+        return [_row(file, environment) for file in document["files"] if file["golden"] or file["failed"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not what benchmarks.latency --json writes ({error!r}).") from None
 
 
 def _row(file: dict[str, Any], environment: dict[str, Any]) -> dict[str, Any]:
-    golden, limits = file["golden"], file["limits"]
-    same = golden["agreement"]
+    # What could not be run or compared has no answers.
+    golden, limits = file["golden"] or {}, file["limits"]
+    same = golden.get("agreement")
     return {
         "file": file["name"],
         "MB": f"{file['bytes'] / 1e6:.1f}",
-        "sentences": golden["texts"],
+        "sentences": golden.get("texts", 0),
         "same answers": "" if same is None else f"{same:.3f}",
-        "largest difference": f"{golden['largest_difference']:.2g}",
-        "of the largest answer": f"{golden['relative_difference']:.2g}",
+        "largest difference": f"{golden['largest_difference']:.2g}" if golden else "",
+        "of the largest answer": f"{golden['relative_difference']:.2g}" if golden else "",
         "limit": f"{limits['agreement']:g} the same" if same is not None else f"{limits['difference']:g}",
         "passed": "no" if file["failed"] else "yes",
         "system": environment["system"],

@@ -11,11 +11,12 @@ from rich.progress import Progress
 
 from benchmarks.device import environment, refuse_emulation
 from benchmarks.latency_tables import files_table, latency_table
-from benchmarks.measuring import LENGTHS, measure
+from benchmarks.measuring import LENGTHS, fitting, measure
 from benchmarks.opening import opening
-from benchmarks.proof import Proven, proven
+from benchmarks.proof import Proven, proven_or_not
 from pocketbert.errors import UserError
 from pocketbert.files import write_json
+from students.exporting.golden import GOLDEN
 
 SCHEMA = 2
 ROUNDS = 12
@@ -38,7 +39,7 @@ def compare(
 
     Args:
         files: ONNX files; speeds are relative to the first.
-        lengths: tokens a text; none: `LENGTHS`.
+        lengths: tokens a text; none: those of `LENGTHS` that all the files read.
         batch: texts a call.
         threads: within an operator; none: 1.
         rounds: how often each file is visited.
@@ -54,9 +55,10 @@ def compare(
         _check_writable(json)
     if not check:
         refuse_emulation()
-    found = {name: proven(path) for name, path in names.items()}
+    found = {name: proven_or_not(path) for name, path in names.items()}
     timed = {} if check else {name: path for name, path in names.items() if not found[name].failed}
-    lengths, numbers = lengths or LENGTHS, threads or (1,)
+    longest = min((each for name in timed if (each := found[name].longest) is not None), default=None)
+    lengths, numbers = lengths or fitting(LENGTHS, longest), threads or (1,)
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task("measuring")
@@ -74,10 +76,19 @@ def compare(
     out.print(files_table(found, starts))
     if json is not None:
         write_json(json, _document(rows, found, starts))
-    failed = [name for name, proof in found.items() if proof.failed]
-    if failed:
-        told = "" if check else ", and was not timed"
-        raise UserError(f"{failed[0]} answers its golden sentences differently here{told}: see the table.")
+    _refuse(found, check=check)
+
+
+def _refuse(found: Mapping[str, Proven], *, check: bool) -> None:
+    """Raise UserError for the first file that fails, or that was to be checked and has nothing to be checked by."""
+    for name, proof in found.items():
+        if proof.problem is not None:
+            raise UserError(proof.problem if name in proof.problem else f"{name}: {proof.problem}")
+        if proof.failed:
+            told = "" if check else ", and was not timed"
+            raise UserError(f"{name} answers its golden sentences differently here{told}: see the table.")
+    if check and (bare := [name for name, proof in found.items() if proof.golden is None]):
+        raise UserError(f"{bare[0]} has no {GOLDEN} beside it, and was not checked: students.export writes one.")
 
 
 def _document(rows: Sequence[Any], found: Mapping[str, Proven], starts: Mapping[str, Any]) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def _cells(name: str, proof: Proven, start: Opening | None) -> list[str]:
 
 
 def _golden(proof: Proven) -> str:
+    if proof.problem is not None:
+        return f"FAILED: {proof.problem}"
     if proof.golden is None:
         return ""
     golden = proof.golden

@@ -68,7 +68,7 @@ class _Cell:
         self, name: str, session: onnxruntime.InferenceSession, length: int, batch: int, threads: int = 1
     ) -> None:
         self.name, self.length, self.batch, self.threads = name, length, batch, threads
-        self._session, self._feed = session, feed(session, length, batch)
+        self._session, self._feed = session, feed(session, length, batch, name)
         self.rounds: list[list[float]] = []
         self.calls = 1
         try:
@@ -119,7 +119,7 @@ def measure(
     _check(files, lengths, batch, numbers, rounds)
     sessions = {(name, number): open_session(path, number) for name, path in files.items() for number in numbers}
     for (name, _), session in sessions.items():
-        check_length(session, name, max(lengths))
+        check_length(session, name, max(lengths), "give a shorter --length")
     cells = [
         _Cell(name, session, length, batch, number)
         for (name, number), session in sessions.items()
@@ -142,6 +142,11 @@ def measure(
     ]  # fmt: skip
 
 
+def fitting(lengths: Sequence[int], longest: int | None) -> tuple[int, ...]:
+    """Return those lengths that a file reads, or else the most tokens that it reads; None: it reads any number."""
+    return tuple(lengths) if longest is None else tuple(x for x in lengths if x <= longest) or (longest,)
+
+
 def _check(files: Mapping[str, Path], lengths: Sequence[int], batch: int, threads: Sequence[int], rounds: int) -> None:
     if not files or not lengths or not threads:
         raise UserError("nothing to measure: give at least one file and one length")
@@ -150,15 +155,17 @@ def _check(files: Mapping[str, Path], lengths: Sequence[int], batch: int, thread
             raise UserError(f"{name} is {value}, and must be at least 1")
 
 
-def feed(session: onnxruntime.InferenceSession, length: int, batch: int) -> Feed:
-    """Return random ids, a mask of ones and token types of zero, as far as the file asks for them."""
+def feed(session: onnxruntime.InferenceSession, length: int, batch: int, name: str = "") -> Feed:
+    """Return random ids, a mask of ones and token types of zero, as far as the file `name` asks for them."""
     vocabulary = int(session.get_modelmeta().custom_metadata_map.get("vocabulary_size", SAFE_VOCABULARY))
     ids = np.random.default_rng(0).integers(vocabulary, size=(batch, length), dtype=np.int64)
     known = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.zeros_like(ids)}
     names = [x.name for x in session.get_inputs()]
     if strange := sorted(set(names) - set(known)):
-        raise UserError(f"a text classifier has no input '{strange[0]}': it has {', '.join(known)}")
-    return {name: known[name] for name in names}
+        raise UserError(
+            f"{name or 'the file'}: a text classifier has no input '{strange[0]}': it has {', '.join(known)}"
+        )
+    return {each: known[each] for each in names}
 
 
 def _samples_a_visit(cells: Sequence[_Cell], rounds: int) -> int:

@@ -7,11 +7,15 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from pocketbert.errors import UserError
 from pocketbert.files import sha256
 from students.exporting.golden import GOLDEN, Checked, Golden, check
-from students.exporting.running import open_session
+from students.exporting.running import longest_of, open_session
 
 LEAST_AGREEMENT, MOST_DIFFERENCE = 0.9, 0.1
+WORST_DIFFERENCE = 0.5
+"""No device is allowed more, whatever the file's difference was where it was made."""
+
 SLACK = 0.1
 """A file that was further from PyTorch already where it was made may be off by so much more, and no more."""
 
@@ -44,6 +48,8 @@ class Proven:
         limits: of these answers.
         tokenizer_ms: what reading a golden sentence into ids takes, which comes before each call; None where there is
             no tokenizer beside it, or the library is not installed.
+        longest: most tokens that it reads; None of a file that does not say.
+        problem: why it can't be opened, run or compared; None where it can.
     """
 
     bytes: int
@@ -52,10 +58,14 @@ class Proven:
     golden: Checked | None
     limits: Limits
     tokenizer_ms: float | None
+    longest: int | None = None
+    problem: str | None = None
 
     @property
     def failed(self) -> bool:
-        """Whether it answers other than it should."""
+        """Whether it answers other than it should, or not at all."""
+        if self.problem is not None:
+            return True
         if self.golden is None:
             return False
         if self.golden.agreement is None:
@@ -69,7 +79,7 @@ def limits_of(golden: Golden | None, name: str) -> Limits:
     agreement, difference = made.get("agreement"), made.get("relative_difference")
     return Limits(
         LEAST_AGREEMENT if agreement is None else min(LEAST_AGREEMENT, agreement - SLACK),
-        MOST_DIFFERENCE if difference is None else max(MOST_DIFFERENCE, difference + SLACK),
+        MOST_DIFFERENCE if difference is None else min(WORST_DIFFERENCE, max(MOST_DIFFERENCE, difference + SLACK)),
     )
 
 
@@ -79,7 +89,8 @@ def proven(path: Path) -> Proven:
     Raises:
         UserError: it can't be opened or run.
     """
-    metadata = open_session(path).get_modelmeta().custom_metadata_map
+    session = open_session(path)
+    metadata = session.get_modelmeta().custom_metadata_map
     golden = Golden.read(path.parent / GOLDEN) if (path.parent / GOLDEN).is_file() else None
     return Proven(
         bytes=path.stat().st_size,
@@ -88,7 +99,22 @@ def proven(path: Path) -> Proven:
         golden=None if golden is None else check(golden, path),
         limits=limits_of(golden, path.name),
         tokenizer_ms=None if golden is None else _tokenizer_ms(path.parent / TOKENIZER, golden),
+        longest=longest_of(session),
     )
+
+
+def proven_or_not(path: Path) -> Proven:
+    """Do as `proven` does, but keep what is wrong with a file as its `problem`.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    try:
+        return proven(path)
+    except UserError as error:
+        if not path.is_file():
+            raise
+        return Proven(path.stat().st_size, sha256(path), None, None, limits_of(None, ""), None, problem=str(error))
 
 
 def _tokenizer_ms(file: Path, golden: Golden) -> float | None:

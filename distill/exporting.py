@@ -1,5 +1,6 @@
 """Exports teacher and student, and proves each file against PyTorch on the evaluation split."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from distill.evaluation import Difference, difference
 from distill.preparation import Logits, Run
 from distill.reading import Reading
 from pocketbert.devices import move
+from pocketbert.files import folder_name
 from students.exporting.files import export_fp32, export_int8
 from students.exporting.parity import Parity, parity
 from students.exporting.running import run_onnx
@@ -83,13 +85,18 @@ def export_and_prove(run: Run, student_logits: Logits, folder: Path, limit: floa
     ]
 
 
+def origin(recipe: str, teachers: Sequence[str], data: str) -> dict[str, str]:
+    """Return what a run's files say of it; where a teacher lies on this machine is nobody else's business."""
+    return {"recipe": recipe, "teacher": " + ".join(folder_name(each) for each in teachers), "data": data}
+
+
 def _export(
     run: Run, name: str, model: PreTrainedModel, reading: Reading, reference: Logits, path: Path, limit: float
 ) -> Exported:
     path.parent.mkdir(parents=True, exist_ok=True)
     device = model.device
     write = export_int8 if path.stem.endswith("int8") else export_fp32
-    metadata = {"recipe": run.config.recipe.name, "teacher": run.config.teacher, "data": run.data.fingerprint}
+    metadata = origin(run.config.recipe.name, run.config.teachers, run.data.fingerprint)
     move(model, "cpu")
     write(model, path, metadata)
     move(model, device)

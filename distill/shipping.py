@@ -8,8 +8,9 @@ import numpy as np
 
 from distill.exporting import Exported
 from distill.preparation import Run
-from students.exporting.deployment import Deployed, Text, describe, golden_of
+from students.exporting.deployment import Text, describe, golden_of
 from students.exporting.golden import GOLDEN, check
+from students.exporting.readme import Deployed
 
 SENTENCES = 16
 

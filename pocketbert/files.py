@@ -57,6 +57,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def folder_name(place: str) -> str:
+    """Return the name of a folder that is given by its path; any other name (of a catalogue, of a hub) as it is."""
+    path = Path(place)
+    return path.resolve().name if path.is_absolute() or place.startswith((".", "~")) or path.is_dir() else place
+
+
 def text_hash(*texts: str) -> int:
     """Return 64 bits that stand for a text, or for several in their order, on every machine."""
     return int.from_bytes(hashlib.blake2b("\x1f".join(texts).encode(), digest_size=8).digest(), "little")

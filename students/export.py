@@ -1,5 +1,7 @@
 """`python -m students.export DIR`: a model's folder to ship, proven against PyTorch."""
 
+import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +18,9 @@ from pocketbert.errors import UserError, unknown
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from students.exporting.deployment import Deployed
     from students.exporting.forms import Form
     from students.exporting.golden import Golden
+    from students.exporting.readme import Deployed
 
 TASKS = ("classification", "token-classification", "question-answering", "embedding")
 PRECISIONS = ("fp32", "fp16", "int8", "int8-full", "int8-tables4")
@@ -49,6 +51,9 @@ def export(
     min_agreement: Annotated[
         float, typer.Option(help="Least share of the texts' answers that must be PyTorch's.")
     ] = 0.9,
+    max_difference: Annotated[
+        float, typer.Option(help="Of a regression: most that a text's answer may differ, as a share of the largest.")
+    ] = 0.25,
     tune: Annotated[
         bool, typer.Option("--tune", help="Measure several graphs of each precision here, and keep the fastest.")
     ] = False,
@@ -66,7 +71,7 @@ def export(
     ] = False,
 ) -> None:
     """Write ONNX files with tokenizer, labels, golden sentences and a README; needs PyTorch only here."""
-    chosen = _checked(precision, task, min_agreement)
+    chosen = _checked(precision, task, min_agreement, max_difference)
     if tune + every_form + (measured is not None) > 1:
         raise UserError("--tune measures here, --every-form and --measured are for another device: give one of them.")
     lines = None if texts is None else _lines(texts)
@@ -74,32 +79,35 @@ def export(
     from students.exporting.deployment import deploy, golden_of  # noqa: PLC0415  (the same)
     from students.exporting.golden import GOLDEN, TEXTS, Golden  # noqa: PLC0415  (the same)
     from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
+    from students.exporting.source import source_of  # noqa: PLC0415  (the same)
     from students.exporting.tuning import FOLDER, write_forms  # noqa: PLC0415  (the same)
     from students.exporting.with_tokenizer import check_possible  # noqa: PLC0415  (the same)
 
     place = find_folder(folder)
     check_model_folder(place)
-    model, tokenizer = load(place, task)
     target, own = out or place / "onnx", place / GOLDEN
+    _check_place(target)
+    model, tokenizer = load(place, task)
     golden = golden_of(model, tokenizer, lines or (Golden.read(own).texts if own.is_file() else TEXTS))
+    source = source_of(place)
     if with_tokenizer:
         check_possible(golden)
     if every_form:
-        paths = write_forms(model, target / FOLDER, chosen, golden)
+        paths = write_forms(model, target / FOLDER, chosen, golden, source)
         console.print(f"{len(paths)} files in {target / FOLDER}: measure them with python -m benchmarks.phone or "
                       "benchmarks.latency --json, and give what that writes to --measured.")  # fmt: skip
         return
     forms = _forms(model, chosen, golden, measured, tune=tune)
     files = deploy(
-        model, tokenizer, target, golden.texts, chosen, least_agreement=min_agreement, name=folder.resolve().name,
-        forms=forms,
+        model, tokenizer, target, golden.texts, chosen, least_agreement=min_agreement,
+        most_difference=max_difference, metadata=source, name=folder.resolve().name, forms=forms, tell=console.print,
     )  # fmt: skip
     _tell_files(files)
-    _write_more(tokenizer, [target / file.name for file in files], with_tokenizer=with_tokenizer, ort=ort)
+    _write_more(tokenizer, target, files, with_tokenizer=with_tokenizer, ort=ort)
     console.print(f"written: {target}")
 
 
-def _checked(precision: Sequence[str] | None, task: str | None, min_agreement: float) -> list[str]:
+def _checked(precision: Sequence[str] | None, task: str | None, agreement: float, difference: float) -> list[str]:
     """Return the precisions that are wanted; raise UserError for what there is not."""
     chosen = list(dict.fromkeys(precision or ("fp32", "int8")))
     for each in chosen:
@@ -107,15 +115,27 @@ def _checked(precision: Sequence[str] | None, task: str | None, min_agreement: f
             raise unknown("precision", each, PRECISIONS)
     if task is not None and task not in TASKS:
         raise unknown("task", task, TASKS)
-    if not 0 <= min_agreement <= 1:
-        raise UserError(f"--min-agreement {min_agreement}: it must be from 0 to 1.")
+    if not 0 <= agreement <= 1:
+        raise UserError(f"--min-agreement {agreement}: it must be from 0 to 1.")
+    if not 0 < difference < math.inf:
+        raise UserError(f"--max-difference {difference}: it must be a number above 0.")
     return chosen
+
+
+def _check_place(out: Path) -> None:
+    """Raise UserError if a folder can't be made, or not be written to."""
+    place = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise UserError(f"--out {out}: {place} is a file; give a folder.")
+    if not os.access(place, os.W_OK):
+        raise UserError(f"--out {out}: {place} can't be written; give another folder.")
 
 
 def _forms(
     model: "PreTrainedModel", chosen: Sequence[str], golden: "Golden", measured: Path | None, *, tune: bool
 ) -> dict[str, "Form"]:
     """Return the forms of the graphs that were the fastest, here or elsewhere; none where nobody measured."""
+    from students.exporting.lengths import longest_text  # noqa: PLC0415  (seconds)
     from students.exporting.tuning import (  # noqa: PLC0415  (seconds)
         check_has_forms,
         measured_elsewhere,
@@ -128,7 +148,8 @@ def _forms(
         found = measured_elsewhere(measured, chosen)
     elif tune:
         with TemporaryDirectory() as temporary:
-            found = tuned(_measured(write_forms(model, Path(temporary), chosen, golden)), chosen)
+            files = write_forms(model, Path(temporary), chosen, golden)
+            found = tuned(_measured(files, longest_text(model)), chosen)
     else:
         return {}
     table = Table(title="forms of the graph")
@@ -152,33 +173,39 @@ def _tell_files(files: Sequence["Deployed"]) -> None:
 
 
 def _write_more(
-    tokenizer: "PreTrainedTokenizerBase", paths: Sequence[Path], *, with_tokenizer: bool, ort: bool
+    tokenizer: "PreTrainedTokenizerBase", out: Path, files: Sequence["Deployed"], *, with_tokenizer: bool, ort: bool
 ) -> None:
     """Write the files' other forms that are asked for."""
     from students.exporting.golden import GOLDEN, Golden  # noqa: PLC0415  (seconds)
     from students.exporting.minimal import write_ort  # noqa: PLC0415  (the same)
+    from students.exporting.readme import add_text_files  # noqa: PLC0415  (the same)
     from students.exporting.with_tokenizer import write_with_tokenizer  # noqa: PLC0415  (the same)
 
-    for path in paths if with_tokenizer else ():
-        made, other = write_with_tokenizer(path, tokenizer, Golden.read(path.parent / GOLDEN))
-        console.print(f"{made.parent.name}/{made.name}: {made.stat().st_size / 1e6:.1f} MB, takes a text")
-        if other:
-            console.print(f"it reads some letters otherwise than the tokenizer: {', '.join(other)}")
-    for path in write_ort(paths) if ort else ():
-        console.print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+    if with_tokenizer:
+        golden, names, otherwise = Golden.read(out / GOLDEN), [], list[str]()
+        for file in files:
+            made, otherwise = write_with_tokenizer(out / file.name, tokenizer, golden)
+            names.append(f"{made.parent.name}/{made.name}")
+            console.print(f"{names[-1]}: {made.stat().st_size / 1e6:.1f} MB, takes a text")
+        if otherwise:
+            console.print(f"they read some letters otherwise than the tokenizer: {', '.join(otherwise)}")
+        add_text_files(out, golden, names, otherwise)
+    for path in write_ort([out / file.name for file in files]) if ort else ():
+        cost = ", in half precision, which it casts at every call" if path.stem.endswith("fp16") else ""
+        console.print(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB{cost}")
 
 
-def _measured(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """Measure files in turn on this machine, one thread."""
+def _measured(paths: Sequence[Path], longest: int | None) -> list[dict[str, Any]]:
+    """Measure files in turn on this machine, one thread, with texts as long as they read."""
     from benchmarks.device import refuse_emulation  # noqa: PLC0415  (this command alone joins the two rooms)
-    from benchmarks.measuring import measure  # noqa: PLC0415  (the same)
+    from benchmarks.measuring import fitting, measure  # noqa: PLC0415  (the same)
 
     refuse_emulation()
     terminal = Console(stderr=True)
     with Progress(console=terminal, transient=True, disable=not terminal.is_terminal) as bar:
         task = bar.add_task(f"measuring {len(paths)} files")
         rows = measure(
-            {path.name: path for path in paths}, LENGTHS, rounds=ROUNDS,
+            {path.name: path for path in paths}, fitting(LENGTHS, longest), rounds=ROUNDS,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     return [vars(row) for row in rows]

@@ -6,6 +6,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from students.exporting.fitness import refuse_beyond_half
 from students.exporting.graph import CONTRIB
 from students.exporting.precision import FloatArray, Int8
 from students.quantization import FOUR_BITS, quantize_blocks
@@ -43,6 +44,9 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
 
     They are cast back where they are used: onnxruntime does so once, when it opens the file, and for tables row by
     row. The file is half as large, and as fast as before.
+
+    Raises:
+        UserError: a number is beyond half precision.
     """
     result = onnx.ModelProto()
     result.CopyFrom(model)
@@ -52,8 +56,9 @@ def halved(model: onnx.ModelProto) -> onnx.ModelProto:
     tables = looked_up & large - {name for node in graph.node for name in _multiplied(node)}
     for constant in graph.initializer:
         if constant.name in large:
-            values, name = numpy_helper.to_array(constant).astype(np.float16), constant.name
-            constant.CopyFrom(numpy_helper.from_array(values, f"{name}{HALF}"))
+            values, name = numpy_helper.to_array(constant), constant.name
+            refuse_beyond_half(name, float(np.abs(values).max()))
+            constant.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}{HALF}"))
     nodes = [_cast(f"{name}{HALF}", name) for name in sorted(large - tables)]
     for node in graph.node:
         if node.op_type == "Gather" and node.input[0] in tables:

@@ -1,25 +1,26 @@
 """A folder to ship: the model's files, its tokenizer, labels, golden sentences, and the lines that load it."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from pocketbert import __version__
 from pocketbert.errors import UserError
 from pocketbert.files import write_json, write_text
 from students.exporting.answers import torch_answers
-from students.exporting.blocks import input_names
+from students.exporting.direct import can_write
 from students.exporting.files import export_fp16, export_fp32, export_int8
+from students.exporting.fitness import check_answers, check_model, check_precisions
 from students.exporting.forms import Form
-from students.exporting.golden import GOLDEN, Checked, Golden, check
+from students.exporting.golden import GOLDEN, Golden, check
 from students.exporting.lengths import longest_text
-from students.exporting.proof import LIMIT, worst_difference
+from students.exporting.minimal import OPERATORS
+from students.exporting.proof import check_shapes
+from students.exporting.readme import README, Deployed, readme
 from students.exporting.tasks import Task, task_of
 
 PRECISIONS: dict[str, Callable[..., None]] = {
@@ -32,30 +33,13 @@ PRECISIONS: dict[str, Callable[..., None]] = {
 Text = str | Sequence[str]
 """Or a pair."""
 
-SHOWN = 60
-"""Characters of the example."""
+MOST_DIFFERENCE = 0.25
+"""Of answers that are no classes and no vectors, as a share of the largest one that is expected."""
 
-WHAT = {
-    "classification": "Classifies a text.",
-    "token-classification": "Labels every token of a text.",
-    "question-answering": "Says how likely each token is the first and the last of the answer to a question.",
-    "embedding": "Turns a text into a vector, the mean of its tokens' last hidden states.",
-}
+WITH_TOKENIZER = "with-tokenizer"
+"""The folder of the files that take a text."""
 
-
-@dataclass(frozen=True)
-class Deployed:
-    """One file of the folder.
-
-    Attributes:
-        name: of the file.
-        megabytes: its size, in 10^6 bytes.
-        checked: its answers to the golden sentences beside PyTorch's.
-    """
-
-    name: str
-    megabytes: float
-    checked: Checked
+Tell = Callable[[str], None]
 
 
 def deploy(
@@ -66,41 +50,47 @@ def deploy(
     precisions: Sequence[str],
     *,
     least_agreement: float,
+    most_difference: float = MOST_DIFFERENCE,
     metadata: Mapping[str, object] | None = None,
     name: str = "",
     forms: Mapping[str, Form] | None = None,
+    tell: Tell = lambda _: None,
 ) -> list[Deployed]:
-    """Write the folder; files that are there already are replaced.
+    """Write the folder; the files of an earlier export are replaced or removed.
+
+    The golden sentences go first and come last: a folder that is half made has none.
 
     Args:
         model: of a class that `students.exporting.tasks` knows.
         tokenizer: its fast tokenizer.
         out: the folder.
         texts: of the golden sentences; those that are too long are cut as the model needs it.
-        precisions: of `PRECISIONS`, in the order of the table; the last one is in the example.
+        precisions: of `PRECISIONS`, in the order of the table.
         least_agreement: a file that agrees with PyTorch on fewer of the texts is removed again.
+        most_difference: the same of a regression's, by the difference as a share of the largest expected answer.
         metadata: kept in the files.
         name: of the model, for the folder's README.
         forms: of the graphs, by precision; the others have the default.
+        tell: takes lines for the user.
 
     Raises:
         UserError: the model can't be exported, or a file differs from PyTorch by too much; the others are kept.
     """
     golden = golden_of(model, tokenizer, texts)
+    check_precisions(model, precisions)
+    (out / GOLDEN).unlink(missing_ok=True)
+    if "fp32" not in precisions and (reason := _unproven(model)):
+        tell(reason)
     chosen = forms or {}
     files = [_written(model, out, precision, golden, metadata, chosen.get(precision)) for precision in precisions]
-    kept = [file for file in files if _agrees(file.checked, least_agreement)]
-    for file in files:
-        if file not in kept:
-            (out / file.name).unlink()
+    refused = [said for file in files if (said := _refusal(file, least_agreement, most_difference))]
+    kept = [file for file in files if not _refusal(file, least_agreement, most_difference)]
+    if removed := _remove_others(out, {file.name for file in kept}, {file.name for file in files}):
+        tell(f"removed, as files of an earlier export: {', '.join(removed)}")
     if kept:
         describe(model, tokenizer, out, golden, kept, name or out.name)
-    refused = [f"{file.name} ({file.checked.agreement:.3f})" for file in files if file not in kept]
     if refused:
-        raise UserError(
-            f"refused and removed: {', '.join(refused)}: it agrees with PyTorch on less than {least_agreement:g} of "
-            f"{len(texts)} texts. Take another --precision, or a lower --min-agreement."
-        )
+        raise UserError(f"refused and removed: {'; '.join(refused)} (of {len(texts)} texts). Take another --precision.")
     return kept
 
 
@@ -108,14 +98,16 @@ def golden_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts:
     """Return texts with what PyTorch says of each alone.
 
     Raises:
-        UserError: the model has no head that is exported.
+        UserError: the model has no head that is exported, numbers that are none, or another model's tokenizer.
     """
     task = task_of(model)
     if task is None:
         raise UserError(f"{type(model).__name__} has no head that is exported")
+    check_model(model, tokenizer)
     encodings = encode(model, tokenizer, texts)
     feeds = [{name: np.array([values]) for name, values in encoding.items()} for encoding in encodings]
     answers = [torch_answers(model, task, feed) for feed in feeds]
+    check_answers(model, answers)
     expected = [{name: values[0].tolist() for name, values in each.items()} for each in answers]
     return Golden(task.name, _labels(model, task), list(texts), encodings, expected)
 
@@ -135,13 +127,13 @@ def describe(
         tokenizer: its fast tokenizer.
         out: their folder.
         golden: the sentences.
-        files: the last one is in the example.
+        files: one of them is in the example.
         name: of the model.
     """
-    replace(golden, made={file.name: asdict(file.checked) for file in files}).write(out / GOLDEN)
     tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
     write_json(out / "labels.json", golden.labels)
-    write_text(out / "README.md", _readme(model, golden, files, name))
+    write_text(out / README, readme(model, golden, files, name))
+    replace(golden, made={file.name: asdict(file.checked) for file in files}).write(out / GOLDEN)
 
 
 def encode(
@@ -166,43 +158,52 @@ def _written(
 ) -> Deployed:
     path = out / f"model-{precision}.onnx"
     PRECISIONS[precision](model, path, metadata, form=form)
-    if precision == "fp32" and (worst := worst_difference(model, path)) > LIMIT:
+    try:
+        if precision == "fp32":
+            check_shapes(model, path)
+        return Deployed(path.name, path.stat().st_size / 1e6, check(golden, path))
+    except UserError as error:
         path.unlink()
-        raise UserError(f"{path.name} differs from PyTorch by {worst:.2g} of its largest answer, and was removed.")
-    return Deployed(path.name, path.stat().st_size / 1e6, check(golden, path))
+        raise UserError(f"{path.name} was removed: {error}") from None
 
 
-def _agrees(checked: Checked, least: float) -> bool:
-    return checked.agreement is None or checked.agreement >= least
+def _unproven(model: PreTrainedModel) -> str:
+    """Prove a float32 graph that nobody asked for, with all shapes; return why there is none, where there is none."""
+    if not can_write(model):
+        return "shapes with padding were not proven: --precision fp32 beside the others does."
+    with TemporaryDirectory() as place:
+        path = Path(place) / "model-fp32.onnx"
+        try:
+            export_fp32(model, path)
+        except UserError as error:
+            return f"shapes with padding were not proven ({error})."
+        check_shapes(model, path)
+    return ""
+
+
+def _refusal(file: Deployed, least_agreement: float, most_difference: float) -> str:
+    """Return what is wrong with a file; empty where nothing is."""
+    same, difference = file.checked.agreement, file.checked.relative_difference
+    if same is None:
+        bound = f"--max-difference {most_difference:g} of the largest answer"
+        return "" if difference <= most_difference else f"{file.name} differs by {difference:.3g}, over {bound}"
+    bound = f"--min-agreement {least_agreement:g}"
+    return "" if same >= least_agreement else f"{file.name} ({same:.3f}) agrees with PyTorch on less than {bound}"
+
+
+def _remove_others(out: Path, kept: Collection[str], written: Collection[str]) -> list[str]:
+    """Remove the files with names of ours that are not kept; return the names of those not written just now."""
+    names = [f"model-{precision}.onnx" for precision in PRECISIONS]
+    more = [name for each in names for name in (each.replace(".onnx", ".ort"), f"{WITH_TOKENIZER}/{each}")]
+    found = [name for name in (*names, *more, OPERATORS) if name not in kept and (out / name).is_file()]
+    for name in found:
+        (out / name).unlink()
+    if (out / WITH_TOKENIZER).is_dir() and not any((out / WITH_TOKENIZER).iterdir()):
+        (out / WITH_TOKENIZER).rmdir()
+    return [name for name in found if name not in written]
 
 
 def _labels(model: PreTrainedModel, task: Task) -> list[str]:
     if "classification" not in task.name or model.config.num_labels == 1:
         return []
     return [str(label) for label in (model.config.id2label or {}).values()]
-
-
-def _readme(model: PreTrainedModel, golden: Golden, files: Sequence[Deployed], name: str) -> str:
-    sources = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
-    fields = ", ".join(f'"{each}": [text.{sources[each]}]' for each in input_names(model))
-    words = [[text] if isinstance(text, str) else list(text) for text in golden.texts]
-    short = [each for each in words if len("".join(each)) <= SHOWN] or [[part[:SHOWN] for part in words[0]]]
-    example = max(short, key=lambda each: len("".join(each)))
-    environment = Environment(
-        loader=PackageLoader("students"), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, autoescape=False,  # noqa: S701  (Markdown, no HTML)
-    )  # fmt: skip
-    return environment.get_template("README.md.j2").render(
-        name=name,
-        what=WHAT[golden.task] if golden.labels or golden.task != "classification" else "Gives a text a value.",
-        labels=golden.labels,
-        longest=longest_text(model) or "any number of",
-        version=__version__,
-        files=files,
-        agreement="least cosine" if golden.task == "embedding" else "same answers",
-        example=[json.dumps(part, ensure_ascii=False) for part in example],
-        pair=len(example) > 1,
-        python_inputs=f"{{{fields}}}",
-        outputs=list(golden.expected[0]),
-        types="token_type_ids" in input_names(model),
-    )

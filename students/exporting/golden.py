@@ -118,9 +118,11 @@ def compare(task: str, expected: Sequence[Answers], actual: Sequence[Answers]) -
         actual: the same of another model.
 
     Raises:
-        UserError: there is no text, or names or shapes differ.
+        UserError: there is no text, names or shapes differ, or what should be a number is none.
     """
     _check_shapes(expected, actual)
+    if not all(np.isfinite(values).all() for answers in (*expected, *actual) for values in answers.values()):
+        raise UserError("answers that are NaN or infinite cannot be compared")
     differences = [
         np.abs(theirs[name] - ours[name]).max() for theirs, ours in _pairs(expected, actual) for name in ours
     ]

@@ -52,12 +52,8 @@ def load(folder: Path, task: str | None = None) -> tuple[PreTrainedModel, PreTra
         UserError: a file is missing or can't be read, the class is none that is exported, or weights are missing.
     """
     check_model_folder(folder)
-    saved = (load_config(folder).architectures or ["none"])[0]
-    task = task or next((name for suffix, name in _SUFFIXES.items() if saved.endswith(suffix)), None)
-    if task is None:
-        raise UserError(
-            f"{folder} was saved as {saved}, whose head is not exported: --task embedding exports its encoder alone."
-        )
+    saved = (load_config(folder).architectures or [""])[0]
+    task = _task(folder, saved, task)
     tokenizer = load_tokenizer(folder)
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
@@ -74,7 +70,22 @@ def load(folder: Path, task: str | None = None) -> tuple[PreTrainedModel, PreTra
     missing = [key for key in info["missing_keys"] if task != "embedding" or not key.startswith(_POOLER)]
     if missing:
         raise UserError(
-            f"{folder} has no weights for {missing[0]} ({len(missing)} in all): it was saved as {saved}, "
+            f"{folder} has no weights for {missing[0]} ({len(missing)} in all): it was saved as {saved or 'no class'}, "
             f"and has no trained head for {task}."
         )
     return model.eval(), tokenizer
+
+
+def _task(folder: Path, saved: str, asked: str | None) -> str:
+    """Return what to load a folder for; raise UserError where that is not what its class is for."""
+    own = next((name for suffix, name in _SUFFIXES.items() if saved.endswith(suffix)), None)
+    if asked is None and not saved:
+        raise UserError(f"{folder / 'config.json'} names no class (architectures): say with --task what it is for.")
+    if asked is None and own is None:
+        raise UserError(
+            f"{folder} was saved as {saved}, whose head is not exported: --task embedding exports its encoder alone."
+        )
+    # Heads of several tasks have weights of the same names: one would be taken for the other.
+    if asked not in (None, own, "embedding") and (own is not None or "For" in saved):
+        raise UserError(f"{folder} was saved as {saved}, and has no trained head for {asked}: leave --task out.")
+    return str(asked or own)

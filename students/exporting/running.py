@@ -24,6 +24,8 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
     Raises:
         UserError: no such file, or onnxruntime cannot load it.
     """
+    if path.is_dir():
+        raise UserError(f"{path} is a folder: give an .onnx file in it")
     if not path.is_file():
         raise UserError(f"no such file: {path}")
     options = onnxruntime.SessionOptions()
@@ -35,6 +37,11 @@ def open_session(path: Path, threads: int | None = None) -> onnxruntime.Inferenc
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no public base class
         reason = str(error).splitlines()[0]
+        if "is not a registered function/op" in reason and "Tokenizer" in reason:
+            raise UserError(
+                f"{path} takes a text, and can't be run or measured here: give the file of that name that takes ids, "
+                "in the folder above"
+            ) from None
         raise UserError(f"{path} is not a model that onnxruntime can load: {reason}") from error
 
 
@@ -84,7 +91,7 @@ def run_each(
         threads: see `open_session`.
 
     Raises:
-        UserError: see `run_onnx`; an output has no batch axis.
+        UserError: see `run_onnx`; a call fails, as with ids that another model's file lacks.
     """
     if not encodings:
         raise UserError("no text to run the model on: the list of encodings is empty")
@@ -92,14 +99,25 @@ def run_each(
     check_length(session, path.name, max(len(encoding["input_ids"]) for encoding in encodings))
     names = [x.name for x in session.get_outputs()]
     feeds = [{x.name: padded([encoding], x.name) for x in session.get_inputs()} for encoding in encodings]
-    return [{name: values[0] for name, values in zip(names, session.run(None, feed), strict=True)} for feed in feeds]
+    try:
+        answers = [session.run(None, feed) for feed in feeds]
+    except Exception as error:  # onnxruntime's errors share no public base class
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path.name} can't be run on these texts: {reason}") from error
+    return [{name: values[0] for name, values in zip(names, each, strict=True)} for each in answers]
 
 
-def check_length(session: onnxruntime.InferenceSession, name: str, length: int) -> None:
-    """Raise UserError if a text of `length` tokens is longer than the file says it can read."""
+def longest_of(session: onnxruntime.InferenceSession) -> int | None:
+    """Return the most tokens that a file says it can read; None where it says nothing."""
     longest = session.get_modelmeta().custom_metadata_map.get("max_length")
-    if longest is not None and length > int(longest):
-        raise UserError(f"{name} reads at most {longest} tokens, and a text has {length}: truncate it")
+    return None if longest is None else int(longest)
+
+
+def check_length(session: onnxruntime.InferenceSession, name: str, length: int, advice: str = "truncate it") -> None:
+    """Raise UserError, with advice, if a text of `length` tokens is longer than the file says it can read."""
+    longest = longest_of(session)
+    if longest is not None and length > longest:
+        raise UserError(f"{name} reads at most {longest} tokens, and a text has {length}: {advice}")
 
 
 def padded(encodings: Sequence[Encoding], name: str, pad_token: int = 0) -> npt.NDArray[np.int64]:

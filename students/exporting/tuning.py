@@ -56,12 +56,13 @@ def write_forms(
     """
     check_has_forms(model)
     folder.mkdir(parents=True, exist_ok=True)
-    golden.write(folder / GOLDEN)
+    (folder / GOLDEN).unlink(missing_ok=True)  # a folder that is half made has none
     paths = []
     for precision in precisions:
         for form in FORMS[precision]:
             paths.append(folder / file_name(precision, form))
             PRECISIONS[precision](model, paths[-1], metadata, form=form)
+    golden.write(folder / GOLDEN)
     return paths
 
 

@@ -11,12 +11,12 @@ from onnx import TensorProto, compose, helper, numpy_helper
 from transformers import PreTrainedTokenizerBase
 
 from pocketbert.errors import UserError
+from students.exporting.deployment import WITH_TOKENIZER
 from students.exporting.golden import Answers, Golden, compare
 from students.exporting.graph import IR_VERSION, write_model
 from students.exporting.running import check_length
 
 PACKAGE = "onnxruntime_extensions"
-FOLDER = "with-tokenizer"
 ODD = (
     "",
     " ",
@@ -66,7 +66,7 @@ def write_with_tokenizer(path: Path, tokenizer: PreTrainedTokenizerBase, golden:
     model = onnx.load(path)
     longest = next((int(each.value) for each in model.metadata_props if each.key == "max_length"), None)
     joined = _joined(_batched(graph, [each.name for each in model.graph.input], longest), model)
-    target = path.parent / FOLDER / path.name
+    target = path.parent / WITH_TOKENIZER / path.name
     metadata = {each.key: each.value for each in model.metadata_props}
     write_model(joined, target, metadata | {"input": "text"})
     _check_answers(path, target, golden)
@@ -169,6 +169,9 @@ def _joined(front: onnx.ModelProto, model: onnx.ModelProto) -> onnx.ModelProto:
         front.graph, model.graph, [(f"{each.name}.row", each.name) for each in model.graph.input]
     )
     graph.name = "pocketbert"
+    for each in graph.input:
+        if each.name == "text":  # the front flattens what it is given, and would make one text of two
+            each.type.tensor_type.shape.CopyFrom(onnx.TensorShapeProto(dim=[{"dim_value": 1}]))
     opsets = [helper.make_opsetid(domain, version) for domain, version in versions.items()]
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
 

@@ -50,6 +50,14 @@ def test_a_file_that_failed_is_told(result, tmp_path):
     assert [row["passed"] for row in _rows(result, tmp_path / "out.csv")] == ["yes", "no"]
 
 
+def test_a_file_that_could_not_be_run_is_a_row_without_answers(result, tmp_path):
+    document = json.loads(result.read_text())
+    document["files"][1] |= {"failed": True, "golden": None}
+    result.write_text(json.dumps(document))
+    row = _rows(result, tmp_path / "out.csv")[1]
+    assert (row["passed"], row["sentences"], row["of the largest answer"]) == ("no", "0", "")
+
+
 @pytest.mark.parametrize("content", ["{}", "[", '{"schema": 1, "files": []}', '{"schema": 2, "files": [{}]}'])
 def test_other_files_are_refused(tmp_path, content):
     file = tmp_path / "other.json"

@@ -61,7 +61,7 @@ def test_slow_models_get_fewer_samples_but_at_least_one(
         ({"threads": -1}, "threads is -1"),
         ({"threads": ()}, "nothing to measure"),
         ({"rounds": 0}, "rounds is 0"),
-        ({"lengths": (67,)}, "float32 reads at most 66 tokens"),
+        ({"lengths": (67,)}, "float32 reads at most 66 tokens, and a text has 67: give a shorter --length"),
         ({"files": {"x": Path("none.onnx")}}, "no such file: none.onnx"),
     ],
 )
@@ -85,7 +85,7 @@ def test_a_file_that_is_no_text_classifier_is_refused(tmp_path: Path) -> None:
     graph = helper.make_graph([helper.make_node("Relu", ["pixels"], ["out"])], "image", [pixels], [out])
     opsets = [helper.make_opsetid("", 18)]
     onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), tmp_path / "image.onnx")
-    with pytest.raises(UserError, match="no input 'pixels'"):
+    with pytest.raises(UserError, match="image: a text classifier has no input 'pixels'"):
         measure({"image": tmp_path / "image.onnx"}, (4,))
 
 
@@ -188,7 +188,57 @@ def test_under_emulation_nothing_is_timed(files: dict[str, Path], monkeypatch: p
     monkeypatch.setattr("benchmarks.device.is_emulated", lambda: True)
     with pytest.raises(UserError, match="emulated"):
         CliRunner().invoke(app, [*map(str, files.values())], catch_exceptions=False)
-    assert CliRunner().invoke(app, [*map(str, files.values()), "--check"]).exit_code == 0
+    result = CliRunner().invoke(app, [*map(str, files.values()), "--check"])
+    assert "emulated" not in str(result.exception)
+
+
+def test_a_check_without_golden_sentences_checks_nothing_and_says_so(files: dict[str, Path]) -> None:
+    with pytest.raises(UserError, match=r"model\.onnx has no golden\.json beside it, and was not checked"):
+        CliRunner().invoke(app, [str(files["float32"]), "--check"], catch_exceptions=False)
+
+
+def test_a_file_of_another_model_fails_alone(files: dict[str, Path], tmp_path: Path) -> None:
+    model = random_model(family_config("bert"), AutoModelForTokenClassification)
+    deploy(model, wordpieces(["good", "film"]), tmp_path, ["good film"], ["fp32"], least_agreement=0)
+    (tmp_path / "old.onnx").write_bytes(files["float32"].read_bytes())
+    (tmp_path / "broken.onnx").write_text("none")
+    names = [str(tmp_path / name) for name in ("old.onnx", "broken.onnx", "model-fp32.onnx")]
+    result = CliRunner().invoke(app, [*names, "--length", "4", "--rounds", "1", "--json", str(tmp_path / "rows.json")])
+    assert isinstance(result.exception, UserError)
+    assert "old.onnx: answers of shapes" in str(result.exception)
+    assert "FAILED: answers of shapes" in result.output and "broken.onnx is not a model" in result.output
+    written = json.loads((tmp_path / "rows.json").read_text())
+    assert {row["name"] for row in written["rows"]} == {"model-fp32.onnx"}
+    assert [row["failed"] for row in written["files"]] == [True, True, False]
+
+
+def test_a_file_with_fewer_words_fails_alone(tmp_path: Path) -> None:
+    model = random_model(family_config("bert"))
+    deploy(model, wordpieces(["good", "film"]), tmp_path, ["good film"], ["fp32"], least_agreement=0)
+    config = family_config("bert")
+    config.vocab_size = 6
+    export_fp32(random_model(config), tmp_path / "old.onnx")
+    result = CliRunner().invoke(app, [*(str(tmp_path / name) for name in ("old.onnx", "model-fp32.onnx")), "--check"])
+    assert isinstance(result.exception, UserError) and "old.onnx can't be run on these texts" in str(result.exception)
+    assert "\n" not in str(result.exception) and "1.000 the same" in result.output
+
+
+def test_lengths_that_nobody_gave_are_those_that_all_files_read(tmp_path: Path) -> None:
+    for longest in (40, 66):
+        config = family_config("bert")
+        config.max_position_embeddings = longest
+        export_fp32(random_model(config), tmp_path / f"{longest}.onnx")
+    names = [str(tmp_path / f"{longest}.onnx") for longest in (66, 40)]
+    out = tmp_path / "rows.json"
+    result = CliRunner().invoke(app, [*names, "--rounds", "1", "--no-open", "--json", str(out)])
+    assert result.exit_code == 0, result.output
+    assert {row["length"] for row in json.loads(out.read_text())["rows"]} == {16, 32}
+    assert measuring.fitting((16, 32), 8) == (8,) and measuring.fitting((16, 32), None) == (16, 32)
+
+
+def test_a_folder_is_told_from_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is a folder: give"):
+        CliRunner().invoke(app, [str(tmp_path)], catch_exceptions=False)
 
 
 def test_files_of_the_same_name_are_kept_apart() -> None:

@@ -31,3 +31,8 @@ def test_a_device_is_asked_for_no_more_than_the_file_kept_where_it_was_made(made
 def test_the_same_of_a_regressions_differences():
     golden = _made(agreement=None, relative_difference=0.3)
     assert not _failed(golden, None, 0.39) and _failed(golden, None, 0.41)
+
+
+def test_no_device_is_allowed_whatever_a_file_was_off_by_where_it_was_made():
+    golden = _made(agreement=None, relative_difference=1.5)
+    assert not _failed(golden, None, 0.49) and _failed(golden, None, 0.51)

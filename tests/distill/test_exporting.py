@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from distill.evaluation import Difference
-from distill.exporting import Exported
+from distill.exporting import Exported, origin
 
 
 def _exported(drop, high):
@@ -28,3 +28,9 @@ def test_says_what_happened():
     assert (
         _exported(0.0, 0.01).describe() == "student int8: m.onnx, 1.5 MB, metric +0.0000, largest logit difference 0.25"
     )
+
+
+def test_files_name_their_teacher_and_not_where_it_lies(tmp_path):
+    (tmp_path / "my-teacher").mkdir()
+    found = origin("logits", (str(tmp_path / "my-teacher"), "minilm", "someone/on-the-hub"), "abc")
+    assert found == {"recipe": "logits", "teacher": "my-teacher + minilm + someone/on-the-hub", "data": "abc"}

@@ -64,7 +64,8 @@ def test_the_folder_has_all_that_a_device_needs(tmp_path: Path) -> None:
     assert all(tokenizer.encode(golden.texts[n]).ids == golden.encodings[n]["input_ids"] for n in short)
     assert "model-int8.onnx" in result.stdout and str(out) in result.stdout
     metadata = onnxruntime.InferenceSession(out / "model-int8.onnx").get_modelmeta().custom_metadata_map
-    assert metadata["task"] == "classification"
+    assert metadata["task"] == "classification" and len(metadata["source"]) == 64
+    assert 'InferenceSession("model-int8.onnx")' in (out / "README.md").read_text()
 
 
 @pytest.mark.parametrize(("family", "head"), [("bert", None), ("distilbert", "token-classification"),
@@ -130,6 +131,7 @@ def test_a_file_that_does_not_agree_is_refused_and_removed(tmp_path: Path, monke
     [
         (["--precision", "int9"], "unknown precision 'int9': did you mean int8?"),
         (["--task", "clasification"], "unknown task 'clasification': did you mean classification"),
+        (["--max-difference", "0"], "--max-difference 0.0: it must be a number above 0."),
         (["--min-agreement", "2"], "--min-agreement 2.0: it must be from 0 to 1."),
         (["--texts", "nowhere.txt"], "--texts nowhere.txt can't be read"),
         (["--task", "token-classification"], "and has no trained head for token-classification"),
@@ -139,6 +141,35 @@ def test_mistakes_are_one_line(tmp_path: Path, options: list[str], said: str) ->
     folder = _folder(tmp_path / "model", head=AutoModel)
     _refused(_export(folder, *options), said)
     assert not (folder / "onnx").exists()
+
+
+def test_another_tasks_head_is_not_taken_for_the_one_asked_for(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "model")
+    said = "was saved as BertForSequenceClassification, and has no trained head for token-classification"
+    _refused(_export(folder, "--task", "token-classification"), said)
+
+
+def test_a_folder_that_names_no_class_needs_a_task(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    del config["architectures"]
+    (folder / "config.json").write_text(json.dumps(config))
+    _refused(_export(folder), "names no class (architectures): say with --task")
+    assert _export(folder, "--task", "classification", "--precision", "fp32").returncode == 0
+
+
+def test_a_place_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    folder = _folder(tmp_path / "model")
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "file" / "out"):
+        _refused(_export(folder, "--out", place), f"{tmp_path / 'file'} is a file; give a folder.")
+
+
+def test_what_reads_few_tokens_is_tuned_with_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "LENGTHS", (4, 128))
+    monkeypatch.setattr(export, "ROUNDS", 1)
+    result = _export(_folder(tmp_path / "model"), "--min-agreement", 0, "--tune", "--precision", "int8")
+    assert result.returncode == 0, result.stderr
 
 
 def test_a_folder_that_holds_no_model_is_refused(tmp_path: Path) -> None:

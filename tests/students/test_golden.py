@@ -58,6 +58,8 @@ def test_comparing_by_hand() -> None:
     spans = {"start_logits": np.array([0.0, 1.0]), "end_logits": np.array([0.0, 1.0])}
     moved = spans | {"end_logits": np.array([2.0, 1.0])}
     assert compare("question-answering", [spans], [moved]).agreement == 0.5
+    with pytest.raises(UserError, match="NaN or infinite"):
+        compare("classification", one, [{"logits": np.array([np.nan])}])
     with pytest.raises(UserError, match="0 and 0 texts"):
         compare("classification", [], [])
 
