@@ -1,9 +1,6 @@
 """The other end of `scripts/worker.py`: a process for one model in one runtime, which works only when it is told to."""
 
 import json
-import os
-import subprocess
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.measuring import SHORTEST_SAMPLE, WARM_UP_CALLS
+from benchmarks.talking import Talking
 from pocketbert.errors import UserError
 from students.exporting.running import Encoding
 
 SCRIPT = Path(__file__).parent / "scripts" / "worker.py"
-QUIET = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "TRANSFORMERS_VERBOSITY": "error"}
 
 
 class Worker:
@@ -33,20 +30,7 @@ class Worker:
         self.name, self.threads = name, threads
         self.versions: dict[str, str] = {}
         self.calls: dict[int, int] = {}
-        self._log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  (closed in close)
-        try:
-            self._process = subprocess.Popen(  # noqa: S603  (a list, no shell)
-                [str(python), str(SCRIPT)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                text=True,
-                encoding="utf-8",
-                env=os.environ | QUIET | {"OMP_NUM_THREADS": str(threads)},
-            )
-        except OSError as error:
-            self._log.close()
-            raise UserError(f"{name}: {python} can't be started ({error}).") from None
+        self._process = Talking(name, [str(python), str(SCRIPT)], threads)
 
     def __enter__(self) -> "Worker":
         return self
@@ -83,27 +67,10 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        self._process.communicate()
-        self._log.close()
+        self._process.close()
 
     def _ask(self, **order: object) -> Mapping[str, Any]:
-        line = self._exchange(json.dumps(order))
-        if not line:
-            self._process.wait()
-            self._log.seek(0)
-            last = [text for text in self._log.read().splitlines() if text.strip()][-1:] or ["it said nothing"]
-            raise UserError(f"{self.name}: the worker ended with exit code {self._process.returncode} ({last[0]}).")
-        answer: dict[str, Any] = json.loads(line)
+        answer = self._process.ask(json.dumps(order))
         if "error" in answer:
             raise UserError(f"{self.name}: {answer['error']}")
         return answer
-
-    def _exchange(self, line: str) -> str:
-        if self._process.stdin is None or self._process.stdout is None:
-            raise ValueError("both are pipes")
-        try:
-            self._process.stdin.write(line + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            return ""
-        return self._process.stdout.readline()

@@ -15,16 +15,14 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.peers.environments import prepare
-from benchmarks.sentences import read_sentences
 from benchmarks.throughput.driver import Driver, Visit
 from benchmarks.throughput.engines import ENGINES, PEAK, TEXTBREWER
 from benchmarks.throughput.rows import Row, rows_of
-from benchmarks.throughput.task import write_task
+from benchmarks.throughput.task import sentences_for, write_task
 from pocketbert import command
-from pocketbert.errors import UserError, unknown
+from pocketbert.errors import unknown
 from pocketbert.files import write_csv
 from pocketbert.machine import commit, processor
-from students.catalogue import STUDENTS
 from teachers.loading import load_teacher
 
 WIDTH = 160
@@ -49,11 +47,7 @@ def throughput(
     engines = [each for each in ENGINES if not only or any(word in each.name for word in only)]
     if not engines:
         raise unknown("engine", (only or [""])[0], [each.name for each in ENGINES])
-    if student not in STUDENTS:
-        raise unknown("student", student, STUDENTS)
-    sentences = read_sentences(texts, most)
-    if len(sentences) < size:
-        raise UserError(f"{texts} has {len(sentences)} texts, less than a batch of {size}.")
+    sentences = sentences_for(texts, most, size, student)
     python = Path()
     if any(each.kind == TEXTBREWER for each in engines):
         python = prepare(environment, TEXTBREWER)

@@ -16,18 +16,16 @@ import torch
 import typer
 from rich.console import Console
 
-from benchmarks.sentences import read_sentences
-from benchmarks.throughput.task import STUDENT, TEACHER, write_task
+from benchmarks.throughput.task import STUDENT, TEACHER, sentences_for, write_task
 from benchmarks.throughput.training import recipe_of, texts_of
 from distill.caching import TEXT, CachedCollator, Caching
 from distill.data.encoding import Collator, PaddingCollator
 from distill.stages import Conditions, build_distiller, run_recipe
 from pocketbert import command
-from pocketbert.errors import UserError, unknown
+from pocketbert.errors import unknown
 from pocketbert.files import write_csv
 from pocketbert.machine import commit, processor
 from students.building import load_student
-from students.catalogue import STUDENTS
 from teachers.caching.codes import CODES
 from teachers.loading import load_teacher
 
@@ -48,13 +46,9 @@ def caching(
     rounds: Annotated[int, typer.Option(min=1, help="Of everything, in turn; medians count.")] = 3,
 ) -> None:
     """Time an epoch that asks the teacher, writing the cache, and an epoch from it, for each teacher."""
-    if student not in STUDENTS:
-        raise unknown("student", student, STUDENTS)
     if code not in CODES:
         raise unknown("way to keep states", code, CODES)
-    sentences = read_sentences(texts, most)
-    if len(sentences) < size:
-        raise UserError(f"{texts} has {len(sentences)} texts, less than a batch of {size}.")
+    sentences = sentences_for(texts, most, size, student)
     facts = {
         "texts": len(sentences), "texts a batch": size, "rounds": rounds, "threads": torch.get_num_threads(),
         "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", ""), "processor": processor(), "commit": commit() or "",

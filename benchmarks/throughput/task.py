@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.flops import flops
+from benchmarks.sentences import read_sentences
 from distill.data.sampling import LengthGroupedSampler
+from pocketbert.errors import UserError, unknown
 from pocketbert.files import write_json
 from students.building import build_student, save_student
 from students.catalogue import STUDENTS
@@ -25,6 +27,20 @@ FORWARD_AND_BACKWARD = 3
 """The backward pass has two products for each of the forward pass."""
 
 Integers = NDArray[np.integer[Any]]
+
+
+def sentences_for(texts: Path, most: int, size: int, student: str) -> list[str]:
+    """Return the texts that a student of the catalogue is to be trained on.
+
+    Raises:
+        UserError: there are too few for a batch, they can't be read, or there is no such student.
+    """
+    if student not in STUDENTS:
+        raise unknown("student", student, STUDENTS)
+    sentences = read_sentences(texts, most)
+    if len(sentences) < size:
+        raise UserError(f"{texts} has {len(sentences)} texts, less than a batch of {size}.")
+    return sentences
 
 
 def write_task(

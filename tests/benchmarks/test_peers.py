@@ -162,7 +162,7 @@ def test_a_worker_that_dies_is_told_with_its_last_words(tmp_path: Path, monkeypa
     monkeypatch.setattr("benchmarks.peers.workers.SCRIPT", tmp_path / "worker.py")
     with (
         Worker("small", PYTHON, 1) as worker,
-        pytest.raises(UserError, match=r"small: the worker ended with exit code 1 \(out of breath\)"),
+        pytest.raises(UserError, match=r"small: the process ended with exit code 1 \(out of breath\)"),
     ):
         worker.open("torch", tmp_path, [])
 

@@ -86,7 +86,7 @@ def test_padding_and_arithmetic_of_the_work(bert):
 def test_an_engine_that_dies_says_why():
     with (
         Driver("engine", [sys.executable, "-c", "import sys; sys.exit('out of breath')"], 1) as driver,
-        pytest.raises(UserError, match=r"engine ended with exit code 1 \(out of breath\)"),
+        pytest.raises(UserError, match=r"engine: the process ended with exit code 1 \(out of breath\)"),
     ):
         driver.train(1)
 
