@@ -9,10 +9,11 @@ from transformers import PreTrainedModel
 
 from distill import estimation
 from distill.activations import Needs
+from distill.checkpoints import steps_done
 from distill.noise import Noise
 from distill.recipes.schema import Recipe
 from distill.stages import Conditions, build_distiller, is_finished, recipe_steps, stage_folder
-from distill.trainer import steps_done, steps_per_epoch
+from distill.trainer import steps_per_epoch
 from pocketbert.devices import best_device, move
 
 

@@ -13,6 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel, TrainerState, set_seed
 
 from distill.caching import TEXT
+from distill.checkpoints import TRAINER_STATE, latest_checkpoint
 from distill.data.encoding import Collator
 from distill.distiller import Distiller
 from distill.masking import Vocabulary
@@ -22,15 +23,7 @@ from distill.progressive_trainer import ProgressiveTrainer
 from distill.projections import fit_projections
 from distill.recipes.schema import Recipe, Stage, TrainingSettings
 from distill.shapes import shape_of
-from distill.trainer import (
-    SECONDS,
-    TRAINER_STATE,
-    DistillTrainer,
-    latest_checkpoint,
-    seconds_trained,
-    total_steps,
-    training_arguments,
-)
+from distill.trainer import SECONDS, DistillTrainer, seconds_trained, total_steps, training_arguments
 from pocketbert import processes
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json

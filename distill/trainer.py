@@ -1,8 +1,6 @@
 """DistillTrainer: transformers.Trainer with named losses, length-grouped batches and a stop at NaN."""
 
-import json
 import math
-import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +20,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from distill.checkpoints import SparedCheckpoints
 from distill.data.encoding import Collator
 from distill.data.sampling import LengthGroupedSampler, lengths_of
 from distill.distiller import SHARE, Distiller
@@ -32,7 +31,6 @@ from pocketbert.devices import best_device
 from pocketbert.errors import UserError
 
 CHECKPOINTS_PER_STAGE = 10
-TRAINER_STATE = "trainer_state.json"
 SECONDS = "seconds"
 
 
@@ -73,6 +71,7 @@ class DistillTrainer(Trainer):
         self.remove_callback(PrinterCallback)
         self._progress = StageProgress(title)
         self.add_callback(self._progress)
+        self.add_callback(SparedCheckpoints())
 
     def close(self) -> None:
         """Close the bar of a training that ended early, so that what is said next has a line of its own."""
@@ -261,33 +260,3 @@ def training_arguments(
     # Several visible devices in one process would be wrapped in DataParallel, which gathers losses as vectors.
     arguments._n_gpu = min(1, arguments.n_gpu)
     return arguments
-
-
-def latest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest whole checkpoint and remove those that a kill left half written.
-
-    The Trainer writes `trainer_state.json` last, so a checkpoint that has it whole is whole.
-    """
-    found = sorted(folder.glob("checkpoint-*"), key=_number, reverse=True)
-    whole = [path for path in found if _is_whole(path)]
-    for path in found:
-        if path not in whole:
-            shutil.rmtree(path)
-    return whole[0] if whole else None
-
-
-def steps_done(folder: Path) -> int:
-    """Return the steps up to a stage's newest whole checkpoint; removes nothing."""
-    return max((_number(path) for path in folder.glob("checkpoint-*") if _is_whole(path)), default=0)
-
-
-def _number(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])
-
-
-def _is_whole(checkpoint: Path) -> bool:
-    try:
-        json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-    return True

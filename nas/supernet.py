@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, set_seed
 
 from distill import losses
+from distill.checkpoints import latest_checkpoint
 from distill.data.encoding import MODEL_INPUTS
 from distill.distiller import Distiller
 from distill.objectives import Objective
@@ -26,7 +27,7 @@ from distill.preparation import Run
 from distill.recipes.schema import Stage
 from distill.stages import build_distiller, train
 from distill.starting import start_from_teacher
-from distill.trainer import DistillTrainer, latest_checkpoint, seconds_trained, training_arguments
+from distill.trainer import DistillTrainer, seconds_trained, training_arguments
 from nas.choosers import Chance
 from nas.ordering import order
 from nas.proxy import START_ROWS

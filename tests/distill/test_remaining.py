@@ -1,10 +1,11 @@
 import pytest
 from transformers import TrainerState
 
+from distill.checkpoints import steps_done
 from distill.noise import Noise
 from distill.recipes.schema import TrainingSettings
 from distill.remaining import _epochs
-from distill.trainer import seconds_trained, steps_done, steps_per_epoch, total_steps
+from distill.trainer import seconds_trained, steps_per_epoch, total_steps
 
 
 @pytest.mark.parametrize(
