@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pocketbert.errors import UserError
@@ -15,13 +15,16 @@ QUIET = {"TOKENIZERS_PARALLELISM": "false", "HF_HUB_OFFLINE": "1", "TRANSFORMERS
 class Talking:
     """A program that is talked with; a context, at whose end it ends."""
 
-    def __init__(self, name: str, command: Sequence[str], threads: int) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], threads: int, environment: Mapping[str, str] | None = None
+    ) -> None:
         """Start it.
 
         Args:
             name: what its errors call it.
             command: starts it.
             threads: of every library in it.
+            environment: variables that it has besides this process's own.
 
         Raises:
             UserError: there is no such program.
@@ -36,7 +39,7 @@ class Talking:
                 stderr=self._log,
                 text=True,
                 encoding="utf-8",
-                env=os.environ | QUIET | {"OMP_NUM_THREADS": str(threads)},
+                env=os.environ | QUIET | {"OMP_NUM_THREADS": str(threads)} | dict(environment or {}),
             )
         except OSError as error:
             self._log.close()

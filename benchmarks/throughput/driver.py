@@ -1,6 +1,6 @@
 """The other end of an engine's gate: a process that trains only when it is told to."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.talking import Talking
@@ -26,10 +26,13 @@ class Driver:
         name: what its errors call it.
         command: starts it.
         threads: of every library in it.
+        environment: variables that it has besides this process's own.
     """
 
-    def __init__(self, name: str, command: Sequence[str], threads: int) -> None:
-        self._process = Talking(name, command, threads)
+    def __init__(
+        self, name: str, command: Sequence[str], threads: int, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._process = Talking(name, command, threads, environment)
         self._ready = False
 
     def __enter__(self) -> "Driver":

@@ -14,6 +14,7 @@ from benchmarks.throughput.training import recipe_of, texts_of
 from distill.caching import TEXT, CachedCollator, Caching
 from distill.data.encoding import Collator, PaddingCollator
 from distill.stages import Conditions, build_distiller, run_recipe
+from pocketbert import processes
 from students.building import load_student
 
 STEPS = 10**6
@@ -44,6 +45,7 @@ def main(words: Sequence[str]) -> None:
     """Train as the command line says: folder, how the teacher is kept or "asked", precision, texts a batch, threads."""
     place, kept, precision, size, threads = words
     torch.set_num_threads(int(threads))
+    processes.join()
     gate, folder = Gate(), Path(place)
     teacher, student = load_student(folder / TEACHER), load_student(folder / STUDENT)
     recipe = recipe_of(folder, max_steps=STEPS, batch_size=int(size))
@@ -54,7 +56,9 @@ def main(words: Sequence[str]) -> None:
         caching = Caching(teacher, needs, rows, collator, kept, GIGABYTES)
         given = CachedCollator(collator, caching.carry_out("throughput", folder / kept / precision, "teacher's states"))
         rows = rows.add_column(TEXT, range(len(rows)))
-    conditions = Conditions(rows, Gated(given, gate), 0, "", precision == "bf16")
+    if processes.is_first():  # the others wait for it at every step
+        given = Gated(given, gate)
+    conditions = Conditions(rows, given, 0, "", precision == "bf16")
     with tempfile.TemporaryDirectory() as out:
         run_recipe(recipe, student, teacher, conditions, Path(out))
 

@@ -6,10 +6,10 @@ import pytest
 from transformers import AutoModelForSequenceClassification, BertConfig
 from typer.testing import CliRunner
 
-from benchmarks.throughput import caching
+from benchmarks.throughput import caching, processes, profile
 from benchmarks.throughput.__main__ import app
 from benchmarks.throughput.driver import Driver, Visit
-from benchmarks.throughput.engines import ENGINES, OURS, PEAK, Engine
+from benchmarks.throughput.engines import ASKED, ENGINES, OURS, PEAK, Engine
 from benchmarks.throughput.rows import PRODUCT, rows_of
 from benchmarks.throughput.task import Work
 from pocketbert.errors import UserError
@@ -101,3 +101,47 @@ def test_what_keeping_states_costs_and_spares(files):
     parts = [float(row[name]) for name in ("epoch, teacher asked, s", "writing, s", "epoch, teacher kept, s")]
     assert all(part > 0 for part in parts[::2]) and 0 < float(row["reading, % of an epoch"]) < 100
     assert row["texts"] == "40" and row["kept as"] == "fp16"
+
+
+@pytest.mark.slow
+def test_what_a_second_process_adds(files):
+    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--rounds", "2"]
+    done = CliRunner().invoke(processes.app, [*arguments, "--teacher", str(files / "teacher"), "--size", "4"])
+    assert done.exception is None, done.exception
+    with (files / "out.csv").open() as stream:
+        kept, asked = csv.DictReader(stream)
+    assert (kept["engine"], asked["engine"]) == (OURS.name, ASKED.name)
+    for row in (kept, asked):
+        one, both = float(row["texts a second, one"]), float(row["texts a second, all 2"])
+        assert one > 0 and both > 0 and float(row["times as fast as one"]) > 0
+
+
+def test_more_processes_than_cores_are_refused(files):
+    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--count", "2000"]
+    done = CliRunner().invoke(processes.app, arguments)
+    assert isinstance(done.exception, UserError) and "2000 cores; here are" in str(done.exception)
+
+
+def test_the_parts_of_a_step_are_all_of_it(files):
+    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--steps", "4"]
+    done = CliRunner().invoke(profile.app, [*arguments, "--teacher", str(files / "teacher"), "--size", "4"])
+    assert done.exception is None, done.exception
+    with (files / "out.csv").open() as stream:
+        shares = {row["part"]: float(row["share of a step %"]) for row in csv.DictReader(stream)}
+    assert sum(shares.values()) == pytest.approx(100, abs=0.5)
+    assert shares[profile.READING] > 0 and shares["matrix products"] > 0
+
+
+@pytest.mark.parametrize(
+    ("operator", "part"),
+    [
+        ("aten::addmm", "matrix products"),
+        ("aten::native_layer_norm_backward", "norms, activations and their gradients"),
+        ("aten::_fused_adamw_", "optimizer and clipping"),
+        ("aten::copy_", "copies"),
+        ("aten::gelu_backward", "norms, activations and their gradients"),
+        ("MulBackward0", None),
+    ],
+)
+def test_an_operator_has_one_part(operator, part):
+    assert profile._part_of(operator) == part
