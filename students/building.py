@@ -227,4 +227,5 @@ def _load(folder: Path, auto: Any, what: str) -> PreTrainedModel:  # noqa: ANN40
             f"{folder}: its weights are incomplete (no {sorted(info['missing_keys'])[0]}): "
             f"take a {what} that was trained, or give sizes such as layers=3,hidden=384."
         )
-    return model.eval()
+    loaded: PreTrainedModel = model.eval()
+    return loaded

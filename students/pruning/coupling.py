@@ -4,7 +4,8 @@ Fang et al. 2023, "DepGraph", arXiv:2301.12900. A group that does not hold what 
 in some places and not in others, or nowhere: after a removal all shapes are checked (`students.pruning.removal`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,7 +62,7 @@ def remove_channels(
     """Remove channels with everything that goes with them, in place.
 
     Args:
-        model: every parameter needs a gradient, without which no graph can be traced.
+        model: the model that is written.
         attention: of each layer the channels of all its heads side by side.
         feed_forward: of each layer.
         hidden: of the residual stream.
@@ -86,10 +87,23 @@ def _first(parts: Anatomy) -> nn.Module:
 def _graph(model: PreTrainedModel) -> Any:  # noqa: ANN401  (untyped)
     ids = torch.full((1, 4), 2, device=model.device)
     example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-    with torch.enable_grad():
+    with _all_trained(model), torch.enable_grad():
         return torch_pruning.DependencyGraph().build_dependency(
             model, example_inputs=example, output_transform=lambda output: output.logits
         )
+
+
+@contextmanager
+def _all_trained(model: PreTrainedModel) -> Iterator[None]:
+    """Let every parameter have a gradient: a graph is traced along them, and what has none is not in it."""
+    frozen = [parameter for parameter in model.parameters() if not parameter.requires_grad]
+    for parameter in frozen:
+        parameter.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
 
 
 def _group(graph: Any, module: nn.Module, channels: Sequence[int]) -> Group:  # noqa: ANN401  (untyped)

@@ -1,7 +1,7 @@
 """How much a model would lose with each head, neuron, hidden dimension and layer.
 
-Taylor: Michel et al. 2019, arXiv:1905.10650, section 4.1: the mean over texts of |dL/dm|, where m multiplies the part and
-is 1; for a part with the value a that is |sum over tokens of a * dL/da| (Molchanov et al. 2017, arXiv:1611.06440).
+Taylor: Michel et al. 2019, arXiv:1905.10650, section 4.1: the sum over texts of |dL/dm|, where m multiplies the part
+and is 1; for a part with the value a that is |sum over tokens of a * dL/da| (Molchanov et al. 2017, arXiv:1611.06440).
 Magnitude: the sum of the squared weights that are removed together, as torch-pruning finds them (Fang et al. 2023,
 arXiv:2301.12900).
 """
@@ -96,16 +96,16 @@ def _of_batch(model: PreTrainedModel, parts: Anatomy, batch: Mapping[str, Tensor
     effects = {name: [_effect(values) for values in several] for name, several in seen.items()}
     streams = seen["stream"]
     ends = streams[::2]  # the embeddings, and what each layer gives
-    layers = [_change(before, after).abs().sum() for before, after in itertools.pairwise(ends)]
+    layers = [_change(before, after).square().sum() for before, after in itertools.pairwise(ends)]
     return Importance(
         heads=tuple(
-            effect.unflatten(1, (layer.heads, -1)).sum(2).abs().sum(0)
+            effect.unflatten(1, (layer.heads, -1)).sum(2).square().sum(0)
             for effect, layer in zip(effects["context"], parts.layers, strict=True)
         ),
-        feed_forward=tuple(effect.abs().sum(0) for effect in effects["neurons"]),
-        hidden=torch.stack(effects["stream"]).sum(0).abs().sum(0),
+        feed_forward=tuple(effect.square().sum(0) for effect in effects["neurons"]),
+        hidden=torch.stack(effects["stream"]).sum(0).square().sum(0),
         layers=torch.stack(layers),
-        head=effects["head"][0].abs().sum(0) if effects["head"] else torch.zeros(0),
+        head=effects["head"][0].square().sum(0) if effects["head"] else torch.zeros(0),
     )
 
 

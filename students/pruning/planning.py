@@ -167,7 +167,8 @@ def _left(name: str, count: int, ratios: Mapping[str, float], *, final: bool) ->
     left = round((1 - ratios[name]) * units)
     if left < 1:
         raise DoesNotFit(
-            f"pruning {name}={ratios[name]:g} leaves nothing of {count}: give at most {1 - 1 / units:.3g}, which leaves {unit}."
+            f"pruning {name}={ratios[name]:g} leaves nothing of {count}: give at most {1 - 1 / units:.3g}, which "
+            f"leaves {unit}."
         )
     if left == units and final:
         raise DoesNotFit(f"pruning {name}={ratios[name]:g} removes nothing of {count}: give at least {1 / units:.3g}.")

@@ -97,7 +97,7 @@ def prune(
     start, origin = (earlier.before, earlier.layers) if earlier else (sizes, tuple(range(len(sizes.layers))))
     check_target(start, target)
     importance = importance_of(model, batches, target.importance)
-    seconds = (None, None)
+    seconds: tuple[float | None, float | None] = (None, None)
     if target.measure == "latency" and latency is not None:
         first = earlier.seconds_before if earlier and earlier.seconds_before else latency(model)
         kept, found = _by_latency(model, importance, target, latency, first)

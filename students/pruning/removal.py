@@ -18,15 +18,15 @@ from students.pruning.sizes import Sizes, sizes_of
 def removed(model: PreTrainedModel, kept: Kept) -> PreTrainedModel:
     """Return a copy of a model that has only what is kept, its configuration with it; the given one stays as it is.
 
+    All of the copy's parameters can be trained.
+
     Raises:
         RuntimeError: a weight does not have the shape that the sizes say, so something was removed in some places
             and not in others.
     """
     before, wanted = sizes_of(model), kept.sizes(sizes_of(model))
     smaller = copy.deepcopy(model)
-    trained = [parameter.requires_grad for parameter in smaller.parameters()]
     _remove_layers(smaller, kept.layers)
-    smaller.requires_grad_(True)
     width = anatomy(smaller).head[0].linear.out_features
     remove_channels(
         smaller,
@@ -44,10 +44,10 @@ def removed(model: PreTrainedModel, kept: Kept) -> PreTrainedModel:
     for layer, sizes in zip(encoder_layers(smaller), wanted.layers, strict=True):
         set_heads(layer, smaller.config.model_type, sizes)
     write_sizes(smaller.config, wanted)
-    if all(trained) or not any(trained):
-        smaller.requires_grad_(all(trained))
     check_shapes(smaller, wanted)
-    return smaller.train(model.training)
+    smaller.requires_grad_(True)
+    smaller.train(model.training)
+    return smaller
 
 
 def _remove_layers(model: PreTrainedModel, layers: Sequence[int]) -> None:
