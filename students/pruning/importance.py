@@ -1,7 +1,9 @@
 """How much a model would lose with each head, neuron, hidden dimension and layer.
 
-Taylor: Michel et al. 2019, arXiv:1905.10650, section 4.1: the sum over texts of |dL/dm|, where m multiplies the part
-and is 1; for a part with the value a that is |sum over tokens of a * dL/da| (Molchanov et al. 2017, arXiv:1611.06440).
+Taylor: Molchanov et al. 2019, arXiv:1906.10771, equation 8: the squared change of the loss to first order, (dL/dm)^2,
+summed over texts, where m multiplies the part and is 1; for a part with the value a that is (sum over tokens of
+a * dL/da)^2. Squares of several parts add up where the parts are independent, absolute values (Michel et al. 2019,
+arXiv:1905.10650) do not: eight neurons would seem dearer than a head of 32 channels, within which signs cancel.
 Magnitude: the sum of the squared weights that are removed together, as torch-pruning finds them (Fang et al. 2023,
 arXiv:2301.12900).
 """

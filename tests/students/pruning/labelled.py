@@ -1,10 +1,26 @@
-"""Random texts with labels, and the families' tiny models."""
+"""Random texts with labels, and what is kept of a tiny model, in layers that differ and in layers that are alike."""
 
 import torch
 
+from students.pruning.kept import Kept
 from tests.students.models import batches
 
 FAMILIES = ("bert", "roberta", "electra", "electra-narrow", "distilbert")
+
+UNEVEN = Kept(
+    hidden=tuple(range(24)),
+    layers=(0, 2, 3),
+    heads=((1,), (0, 1, 2, 3), (0, 2)),
+    feed_forward=(tuple(range(8)), tuple(range(64)), tuple(range(40))),
+    head=tuple(range(24)),
+)
+EVEN = Kept(
+    hidden=tuple(range(4, 28)),
+    layers=(1, 2),
+    heads=((0, 1, 3), (1, 2, 3)),
+    feed_forward=(tuple(range(16)), tuple(range(20, 36))),
+    head=tuple(range(24)),
+)
 
 
 def labelled(count: int = 3, rows: int = 16, seed: int = 0) -> list[dict[str, torch.Tensor]]:

@@ -16,22 +16,7 @@ from students.pruning.removal import removed
 from students.pruning.sizes import sizes_of
 from teachers.loading import load_teacher
 from tests.students.models import classifier, logits
-from tests.students.pruning.labelled import FAMILIES, labelled
-
-UNEVEN = Kept(
-    hidden=tuple(range(24)),
-    layers=(0, 2, 3),
-    heads=((1,), (0, 1, 2, 3), (0, 2)),
-    feed_forward=(tuple(range(8)), tuple(range(64)), tuple(range(40))),
-    head=tuple(range(24)),
-)
-EVEN = Kept(
-    hidden=tuple(range(4, 28)),
-    layers=(1, 2),
-    heads=((0, 1, 3), (1, 2, 3)),
-    feed_forward=(tuple(range(16)), tuple(range(20, 36))),
-    head=tuple(range(24)),
-)
+from tests.students.pruning.labelled import EVEN, FAMILIES, UNEVEN, labelled
 
 
 def _tokenizer():
