@@ -1,6 +1,6 @@
 """Teacher and student side by side, before anything is trained."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -8,12 +8,15 @@ from transformers import PreTrainedConfig, PreTrainedModel
 
 from benchmarks.flops import flops
 from benchmarks.size import sizes
+from pocketbert.layer_sizes import FIELD
+from students.pruning.sizes import sizes_of
 
 FIELDS = {
     "architecture": "family",
     "layers": "layers",
     "hidden": "width",
     "heads": "heads",
+    "attention_width": "width of all heads",
     "feed_forward": "feed-forward",
     "inner_width": "width inside a block",
     "feed_forwards": "feed-forwards a layer",
@@ -35,6 +38,7 @@ def model_facts(name: str, model: PreTrainedModel) -> dict[str, Any]:
         "heads": config.num_attention_heads,
         "feed_forward": getattr(config, "intermediate_size", None) or getattr(config, "hidden_dim", None),
         **_of_bottlenecks(config),
+        **_of_layers(model),
         "vocabulary": config.vocab_size,
         "parameters": sizes(model).parameters,
         "parameters_without_embeddings": sizes(model).without_embeddings,
@@ -46,6 +50,22 @@ def _of_bottlenecks(config: PreTrainedConfig) -> dict[str, Any]:
     if not hasattr(config, "true_hidden_size"):
         return {}
     return {"inner_width": config.true_hidden_size, "feed_forwards": config.num_feedforward_networks}
+
+
+def _of_layers(model: PreTrainedModel) -> dict[str, int | str]:
+    """Return what layers that were pruned have, one number or one a layer; nothing for other models."""
+    if not hasattr(model.config, FIELD):
+        return {}
+    layers = sizes_of(model).layers
+    return {
+        "heads": _one_or_each([layer.heads for layer in layers]),
+        "attention_width": _one_or_each([layer.attention for layer in layers]),
+        "feed_forward": _one_or_each([layer.feed_forward for layer in layers]),
+    }
+
+
+def _one_or_each(numbers: Sequence[int]) -> int | str:
+    return numbers[0] if len(set(numbers)) == 1 else " ".join(str(number) for number in numbers)
 
 
 def comparison(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> Table:

@@ -20,6 +20,7 @@ from transformers import (
 
 from pocketbert.errors import UserError
 from pocketbert.ib_bert import IBBertConfig
+from pocketbert.reshaping import from_pretrained
 from pocketbert.weights import check_model_folder
 from students.architecture import AUTO, FAMILIES, IB_BERT, MOBILEBERT, Proportions, StudentSpec
 
@@ -205,10 +206,11 @@ def load_language_model(folder: Path) -> PreTrainedModel:
 
 
 def load_student(folder: Path) -> PreTrainedModel:
-    """Read a model written by `save_student`, or any sequence classifier in safetensors.
+    """Read a model written by `save_student`, pruned ones included, or any sequence classifier in safetensors.
 
     Raises:
-        UserError: no such folder, no configuration, no weights, damaged ones, or weights in pickle only.
+        UserError: no such folder, no configuration, no weights, damaged ones, weights in pickle only, or sizes of a
+            pruned model's layers that are not those of its weights.
     """
     return _load(folder, _AUTO, "sequence classifier")
 
@@ -216,9 +218,7 @@ def load_student(folder: Path) -> PreTrainedModel:
 def _load(folder: Path, auto: Any, what: str) -> PreTrainedModel:  # noqa: ANN401  (transformers' classes are untyped)
     check_model_folder(folder)
     try:
-        model, info = auto.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
-        )
+        model, info = from_pretrained(auto, folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder} can't be loaded as a {what} ({reason}).") from None

@@ -19,6 +19,7 @@ from transformers.utils import logging as transformers_logging
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint, sha256
 from pocketbert.folders import load_config, load_tokenizer
+from pocketbert.reshaping import from_pretrained
 from teachers.sources import locate
 
 Kind = Literal["classification", "regression", "masked-lm"]
@@ -97,14 +98,7 @@ def _load_model(
     level = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
     try:
-        model, info = auto.from_pretrained(
-            folder,
-            use_safetensors=True,
-            dtype=torch.float32,
-            output_loading_info=True,
-            ignore_mismatched_sizes=not as_it_is,
-            **head,
-        )
+        model, info = from_pretrained(auto, folder, ignore_mismatched_sizes=not as_it_is, **head)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         wanted = "masked language" if language else "sequence classification"

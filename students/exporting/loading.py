@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from transformers import (
     AutoModel,
@@ -17,6 +16,7 @@ from transformers.utils import logging as transformers_logging
 
 from pocketbert.errors import UserError
 from pocketbert.folders import load_config, load_tokenizer
+from pocketbert.reshaping import from_pretrained
 from pocketbert.weights import check_model_folder
 
 CLASSES: dict[str, Any] = {
@@ -59,9 +59,7 @@ def load(folder: Path, task: str | None = None) -> tuple[PreTrainedModel, PreTra
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        model, info = CLASSES[task].from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
+        model, info = from_pretrained(CLASSES[task], folder)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder} can't be loaded for {task} ({reason}).") from None
