@@ -13,6 +13,7 @@ from students.exporting.compact import FourBitTables, halved
 from students.exporting.direct import can_write, write
 from students.exporting.fallback import quantize_graph, trace
 from students.exporting.forms import Form, skipping
+from students.exporting.four_bits import Int4
 from students.exporting.graph import write_model
 from students.exporting.lengths import longest_text
 from students.exporting.precision import Int8
@@ -90,6 +91,22 @@ def export_int8(
         graph = quantize_graph(trace(model), largest, four_bit_tables=four_bit_tables)
     precision = "int8, tables int4" if four_bit_tables else "int8"
     write_model(graph, path, _properties(model, graph, metadata, precision, form))
+
+
+def export_int4(
+    model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None, *, form: Form | None = None
+) -> None:
+    """Write a model as one ONNX file of 4 bits a weight; see `export_fp32` for the arguments and errors.
+
+    Every product of the encoder is a MatMulNBits with a scale and a zero point for every 32 inputs of an output
+    (5.1 bits a weight in all); word embeddings have 4 bits, too. Inputs are quantised to int8 as they run, a block at
+    a time. Position and type embeddings, norms and the head stay float32.
+    """
+    if can_write(model):
+        graph = _skipping(write(model, form.maker if form else Int4), form)
+    else:
+        graph = quantize_graph(trace(model), four_bit_tables=True, four_bit_products=True)
+    write_model(graph, path, _properties(model, graph, metadata, "int4", form))
 
 
 def _float32(model: PreTrainedModel, form: Form | None) -> onnx.ModelProto:

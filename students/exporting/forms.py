@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from students.exporting.compact import FourBitTables
+from students.exporting.four_bits import Int4
 from students.exporting.graph import CONTRIB, Graph
 from students.exporting.precision import (
     PARTS,
@@ -109,6 +110,10 @@ class _IntegerTables(FourBitTables, IntegerInt8):
     """Standard operators, and 4-bit tables."""
 
 
+class _SeparateInt4(Int4, SeparateInt8):
+    """Three products of 4 bits."""
+
+
 _FLOAT = (*_both("separate", Float32), *_both("merged", MergedFloat32))
 _INT8 = (*_both("merged", Int8), *_both("separate", SeparateInt8), *_both("integer", IntegerInt8))
 FORMS: dict[str, tuple[Form, ...]] = {
@@ -121,6 +126,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
         *_both("separate", _SeparateTables),
         *_both("integer", _IntegerTables),
     ),
+    "int4": (*_both("merged", Int4), *_both("separate", _SeparateInt4)),
 }
 """By precision, the default first."""
 
