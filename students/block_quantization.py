@@ -78,7 +78,7 @@ def packed(codes: Codes, bits: int) -> Codes:
     if bits != 4:
         raise ValueError(f"bits is {bits}; 4 and 8 are packed")
     filled = np.concatenate([codes, np.zeros((*codes.shape[:-1], codes.shape[-1] % 2), np.uint8)], axis=-1)
-    return filled[..., 0::2] | (filled[..., 1::2] << 4)
+    return np.asarray(filled[..., 0::2] | (filled[..., 1::2] << 4))
 
 
 def _tried(blocks: Floats, bits: int, share: np.float32, *, asymmetric: bool) -> Blocks:

@@ -39,7 +39,7 @@ def block_product(weight: FloatArray, bits: int = BITS) -> tuple[Mapping[str, np
         bits: 4 or 8.
     """
     blocks: Blocks = quantize_matrix(weight, bits)
-    constants = {
+    constants: dict[str, np.ndarray] = {
         f"weight_int{bits}": packed(blocks.codes, bits),
         "scale": blocks.scale,
         "zero_points": packed(blocks.zero_points, bits),
