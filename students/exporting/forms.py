@@ -21,6 +21,7 @@ from students.exporting.precision import (
     biases,
     weight_and_bias,
 )
+from students.exporting.static import StandardStaticInt8, StaticInt8
 from students.quantization import quantize
 
 Maker = Callable[..., Precision]
@@ -127,6 +128,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
         *_both("integer", _IntegerTables),
     ),
     "int4": (*_both("merged", Int4), *_both("separate", _SeparateInt4)),
+    "int8-static": (*_both("integer", StaticInt8), *_both("standard", StandardStaticInt8)),
 }
 """By precision, the default first."""
 
