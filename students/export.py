@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from students.exporting.readme import Deployed
 
 TASKS = ("classification", "token-classification", "question-answering", "embedding")
-PRECISIONS = ("fp32", "fp16", "int8", "int8-full", "int8-tables4")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-full", "int8-tables4", "int4")
 WIDTH = 160
 LENGTHS, ROUNDS = (16, 32, 64, 128), 12
 

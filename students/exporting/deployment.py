@@ -13,7 +13,7 @@ from pocketbert.errors import UserError
 from pocketbert.files import write_json, write_text
 from students.exporting.answers import torch_answers
 from students.exporting.direct import can_write
-from students.exporting.files import export_fp16, export_fp32, export_int8
+from students.exporting.files import export_fp16, export_fp32, export_int4, export_int8
 from students.exporting.fitness import check_answers, check_model, check_precisions
 from students.exporting.forms import Form
 from students.exporting.golden import GOLDEN, Golden, check
@@ -29,6 +29,7 @@ PRECISIONS: dict[str, Callable[..., None]] = {
     "int8": export_int8,
     "int8-full": partial(export_int8, full_range=True),
     "int8-tables4": partial(export_int8, four_bit_tables=True),
+    "int4": export_int4,
 }
 Text = str | Sequence[str]
 """Or a pair."""

@@ -42,13 +42,20 @@ def write(model: PreTrainedModel, precision: Callable[[Graph], Precision] = Floa
     task = task_of(model)
     if task is None:
         raise ValueError(f"{type(model).__name__} has no task")
-    if has_no_norm(model) and task.name != "embedding":  # the fold leaves hidden states in other units
-        model = folded(model)
+    model = as_written(model)
     graph = Graph()
     encoder = write_mobilebert if model.config.model_type in BOTTLENECKS else write_encoder
     hidden = encoder(graph, precision(graph), model)
     write_head(graph, model, task, hidden)
     return graph.model(input_names(model), task.outputs)
+
+
+def as_written(model: PreTrainedModel) -> PreTrainedModel:
+    """Return the model whose weights are written: a MobileBERT without its NoNorms, or else the model itself."""
+    task = task_of(model)
+    if task is None or task.name == "embedding" or not has_no_norm(model):  # the fold leaves states in other units
+        return model
+    return folded(model)
 
 
 def _is_known(model: PreTrainedModel) -> bool:

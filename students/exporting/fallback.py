@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
 from students.exporting.compact import GATHER, four_bit_table
+from students.exporting.four_bits import block_product
 from students.exporting.graph import CONTRIB, refuse_too_large
 from students.exporting.heads import SMALLEST
 from students.exporting.lengths import longest_text
@@ -89,7 +91,11 @@ class _Embedding(nn.Module):
 
 
 def quantize_graph(
-    model: onnx.ModelProto, largest: int = REDUCED_RANGE, *, four_bit_tables: bool = False
+    model: onnx.ModelProto,
+    largest: int = REDUCED_RANGE,
+    *,
+    four_bit_tables: bool = False,
+    four_bit_products: bool = False,
 ) -> onnx.ModelProto:
     """Return the graph with int8 weights: constant matrices in MatMul, constant tables in Gather.
 
@@ -101,6 +107,7 @@ def quantize_graph(
         model: from torch's exporter.
         largest: see `students.exporting.files.export_int8`.
         four_bit_tables: look rows up in tables of 4 bits instead of 8.
+        four_bit_products: multiply with matrices of 4 bits (MatMulNBits) instead of 8.
     """
     quantized_gather = _four_bit_gather if four_bit_tables else _quantized_gather
     result = onnx.ModelProto()
@@ -111,7 +118,9 @@ def quantize_graph(
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         if node.op_type == "MatMul" and node.input[1] in tables:
-            nodes.append(_quantized_matmul(node, tables[node.input[1]], added, largest))
+            matrix = tables[node.input[1]]
+            quantized = _four_bit_matmul if four_bit_products else partial(_quantized_matmul, largest=largest)
+            nodes.append(quantized(node, matrix, added))
         elif node.op_type == "Gather" and node.input[0] in tables and _axis(node) == 0:
             nodes.extend(quantized_gather(node, tables[node.input[0]], added))
         else:
@@ -153,6 +162,16 @@ def _quantized_matmul(
     return onnx.helper.make_node(
         "DynamicQuantizeMatMul", [node.input[0], *names], list(node.output), node.name, domain=CONTRIB
     )
+
+
+def _four_bit_matmul(
+    node: onnx.NodeProto, weight: onnx.TensorProto, added: dict[str, onnx.TensorProto]
+) -> onnx.NodeProto:
+    constants, attributes = block_product(numpy_helper.to_array(weight))
+    names = {f"{weight.name}.{part}": array for part, array in constants.items()}
+    added.update({name: numpy_helper.from_array(array, name) for name, array in names.items() if name not in added})
+    inputs = [node.input[0], *names]
+    return onnx.helper.make_node("MatMulNBits", inputs, list(node.output), node.name, domain=CONTRIB, **attributes)
 
 
 def _quantized_gather(

@@ -1,21 +1,27 @@
 """Writes a model as one ONNX file, in float32 or int8."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 import onnx
 from transformers import PreTrainedModel
 
+from pocketbert.errors import UserError
+from students.calibration import Calibration
 from students.exporting.classes import bytes_by_class
 from students.exporting.compact import FourBitTables, halved
-from students.exporting.direct import can_write, write
+from students.exporting.direct import as_written, can_write, write
 from students.exporting.fallback import quantize_graph, trace
 from students.exporting.forms import Form, skipping
+from students.exporting.four_bits import Int4
 from students.exporting.graph import write_model
 from students.exporting.lengths import longest_text
 from students.exporting.precision import Int8
+from students.exporting.ranges import calibrate
+from students.exporting.running import Encoding
+from students.exporting.static import StaticInt8
 from students.exporting.tasks import task_of
 from students.quantization import FULL_RANGE, REDUCED_RANGE
 
@@ -90,6 +96,56 @@ def export_int8(
         graph = quantize_graph(trace(model), largest, four_bit_tables=four_bit_tables)
     precision = "int8, tables int4" if four_bit_tables else "int8"
     write_model(graph, path, _properties(model, graph, metadata, precision, form))
+
+
+def export_int4(
+    model: PreTrainedModel, path: Path, metadata: Mapping[str, object] | None = None, *, form: Form | None = None
+) -> None:
+    """Write a model as one ONNX file of 4 bits a weight; see `export_fp32` for the arguments and errors.
+
+    Every product of the encoder is a MatMulNBits with a scale and a zero point for every 32 inputs of an output
+    (5.1 bits a weight in all); word embeddings have 4 bits, too. Inputs are quantised to int8 as they run, a block at
+    a time. Position and type embeddings, norms and the head stay float32.
+    """
+    if can_write(model):
+        graph = _skipping(write(model, form.maker if form else Int4), form)
+    else:
+        graph = quantize_graph(trace(model), four_bit_tables=True, four_bit_products=True)
+    write_model(graph, path, _properties(model, graph, metadata, "int4", form))
+
+
+def export_static(
+    model: PreTrainedModel,
+    path: Path,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    calibration: Calibration | Sequence[Encoding] | None = None,
+    form: Form | None = None,
+) -> None:
+    """Write a model as one int8 ONNX file with fixed ranges of activations; see `export_fp32`.
+
+    Answers do not depend on what shares a batch, and little on the processor. Tables are as in `export_int8`.
+
+    Args:
+        model: see `export_fp32`; of a family that is written from its weights.
+        path: see `export_fp32`.
+        metadata: see `export_fp32`.
+        calibration: at least 32 texts as ids, like those that the model will read; or ranges
+            (`students.exporting.ranges.calibrate`, `students.calibration.trained`).
+        form: see `export_fp32`; one of static ranges.
+
+    Raises:
+        UserError: no calibration, too few texts, a model that goes through torch's exporter, or another model's ranges.
+    """
+    if calibration is None:
+        raise UserError("int8-static has fixed ranges: give texts to calibrate with, or the ranges of a training.")
+    if not can_write(model):
+        raise UserError(f"{type(model).__name__} goes through torch's exporter, which has no int8-static: take int8.")
+    written = as_written(model)
+    ranges = calibration if isinstance(calibration, Calibration) else calibrate(written, calibration)
+    maker = partial(form.maker if form else StaticInt8, model=written, calibration=ranges)
+    graph = _skipping(write(written, maker), form)
+    write_model(graph, path, _properties(model, graph, metadata, "int8, static", form))
 
 
 def _float32(model: PreTrainedModel, form: Form | None) -> onnx.ModelProto:

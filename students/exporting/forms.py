@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from students.exporting.compact import FourBitTables
+from students.exporting.four_bits import Int4
 from students.exporting.graph import CONTRIB, Graph
 from students.exporting.precision import (
     PARTS,
@@ -20,6 +21,7 @@ from students.exporting.precision import (
     biases,
     weight_and_bias,
 )
+from students.exporting.static import StandardStaticInt8, StaticInt8
 from students.quantization import quantize
 
 Maker = Callable[..., Precision]
@@ -109,6 +111,10 @@ class _IntegerTables(FourBitTables, IntegerInt8):
     """Standard operators, and 4-bit tables."""
 
 
+class _SeparateInt4(Int4, SeparateInt8):
+    """Three products of 4 bits."""
+
+
 _FLOAT = (*_both("separate", Float32), *_both("merged", MergedFloat32))
 _INT8 = (*_both("merged", Int8), *_both("separate", SeparateInt8), *_both("integer", IntegerInt8))
 FORMS: dict[str, tuple[Form, ...]] = {
@@ -121,6 +127,8 @@ FORMS: dict[str, tuple[Form, ...]] = {
         *_both("separate", _SeparateTables),
         *_both("integer", _IntegerTables),
     ),
+    "int4": (*_both("merged", Int4), *_both("separate", _SeparateInt4)),
+    "int8-static": (*_both("integer", StaticInt8), *_both("standard", StandardStaticInt8)),
 }
 """By precision, the default first."""
 
