@@ -1,27 +1,24 @@
-"""A vocabulary trimmed to the pieces that a task's text uses most, and models that read it.
+"""A vocabulary trimmed to the pieces that a task's text uses most.
 
-What stays is a tokenizer of its own: rare words come in smaller pieces. Special tokens and every single character stay,
-and pieces of characters that don't stand alone, so that hardly any text becomes unknown; none does where all characters
-stand alone, as in BERT's vocabularies.
+What stays is a tokenizer of its own: rare words come in smaller pieces. Special tokens and every single character (or
+byte) stay, and pieces of characters that don't stand alone, so that hardly any text becomes unknown; none does where
+all characters stand alone, as in BERT's vocabularies. A text that the whole vocabulary reads in kept pieces alone is
+read in the same ones.
 """
 
 import copy
-import json
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pocketbert.errors import DoesNotFit
-
-WORDPIECE = "WordPiece"
-_TOKENIZER_FILE = "tokenizer.json"
+from students.pieces import Pieces, pieces_of
+from students.pieces.documents import document_of, restricted, with_document
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def smallest_vocabulary(tokenizer: PreTrainedTokenizerBase) -> int:
     Raises:
         DoesNotFit: the tokenizer can't be trimmed.
     """
-    return len(_indispensable(_document(tokenizer), tokenizer.pad_token_id))
+    return len(_indispensable(tokenizer, pieces_of(document_of(tokenizer))))
 
 
 def check_size(tokenizer: PreTrainedTokenizerBase, size: int) -> None:
@@ -57,32 +54,41 @@ def check_size(tokenizer: PreTrainedTokenizerBase, size: int) -> None:
         raise DoesNotFit(f"vocabulary={size}: the teacher has {whole:,} pieces: take fewer, or leave it out for all.")
     if size < needed:
         raise DoesNotFit(
-            f"vocabulary={size}: special tokens and single characters alone, without which not every text can be read, "
-            f"are {needed:,}: take at least so many."
+            f"vocabulary={size}: special tokens and single characters (or bytes) alone, without which not every text "
+            f"can be read, are {needed:,}: take at least so many."
         )
 
 
-def trim(tokenizer: PreTrainedTokenizerBase, counts: NDArray[np.integer[Any]], size: int) -> Trimmed:
-    """Trim a vocabulary to its most used pieces.
+def trim(tokenizer: PreTrainedTokenizerBase, counts: NDArray[np.integer[Any]], size: int | None) -> Trimmed:
+    """Trim a vocabulary to its most used pieces, those that it can't do without, and what these are put together from.
 
     Args:
-        tokenizer: a fast WordPiece one.
+        tokenizer: a fast one, of a kind that `students.pieces` knows.
         counts: how often the text has each piece, [largest number + 1].
-        size: pieces to keep; of those that are used equally often the first ones.
+        size: pieces to keep; of those that are used equally often the first ones. None: those that are used at all.
 
     Raises:
         DoesNotFit: see `check_size`.
     """
-    check_size(tokenizer, size)
-    document, numbers = _document(tokenizer), np.array(sorted(tokenizer.get_vocab().values()))
-    needed = list(_indispensable(document, tokenizer.pad_token_id))
-    rank = np.lexsort((numbers, -counts[numbers], ~np.isin(numbers, needed)))
-    kept = tuple(sorted(numbers[rank[:size]].tolist()))
-    return Trimmed(kept, _with_document(tokenizer, _restricted(document, kept)))
+    if size is not None:
+        check_size(tokenizer, size)
+    document, numbers = document_of(tokenizer), np.array(sorted(tokenizer.get_vocab().values()))
+    pieces = pieces_of(document)
+    needed = _indispensable(tokenizer, pieces)
+    often = np.zeros(numbers[-1] + 1, np.int64)
+    often[: len(counts)] = counts[: len(often)]
+    rank: list[int] = numbers[np.lexsort((numbers, -often[numbers]))].tolist()
+    if size is None:
+        used = needed.union(np.flatnonzero(often).tolist())
+        chosen = used.union(*(pieces.parts(number) for number in used))
+    else:
+        chosen = _chosen(pieces, needed, rank, size)
+    kept = tuple(sorted(chosen))
+    return Trimmed(kept, with_document(tokenizer, restricted(document, kept)))
 
 
 def reading(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
-    """Return a copy of a sequence classifier that reads a trimmed vocabulary.
+    """Return a copy of a model, of any head, that reads a trimmed vocabulary.
 
     Args:
         model: of the whole vocabulary.
@@ -101,78 +107,40 @@ def reading(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
 @torch.no_grad()
 def take_over(trimmed: PreTrainedModel, model: PreTrainedModel, kept: Sequence[int]) -> None:
     """Write a model's weights to the copy of it that `reading` made, which may be of an earlier state."""
-    table = model.get_parameter(_table_name(model))
     state: dict[str, torch.Tensor] = dict(model.state_dict())
-    trimmed.load_state_dict(state | {_table_name(model): table[list(kept)]})
+    trimmed.load_state_dict(state | {name: state[name][list(kept)] for name in _with_a_row_a_piece(model)})
 
 
-def _table_name(model: PreTrainedModel) -> str:
-    table = model.get_input_embeddings().weight
-    return next(name for name, weight in model.named_parameters() if weight is table)
+def _with_a_row_a_piece(model: PreTrainedModel) -> list[str]:
+    """Return the names of the word embeddings, and of a language head's weight and bias, under all that they have."""
+    head: Any = model.get_output_embeddings()
+    rows = [model.get_input_embeddings().weight, *([] if head is None else head.parameters())]
+    whole = {id(parameter) for parameter in rows}
+    return [name for name, weight in model.named_parameters(remove_duplicate=False) if id(weight) in whole]
 
 
-def _document(tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """Return a tokenizer's own file, once it is of the kind that can be trimmed."""
-    document: dict[str, Any] = json.loads(tokenizer.backend_tokenizer.to_str())
-    kind = document["model"]["type"]
-    if kind != WORDPIECE:
-        raise DoesNotFit(
-            f"vocabulary=…: the teacher's tokenizer is of the kind {kind}, and only {WORDPIECE} ones (of BERT, "
-            "DistilBERT, ELECTRA, MobileBERT) can be trimmed: leave it out."
-        )
-    return document
-
-
-def _indispensable(document: Mapping[str, Any], padding: int) -> set[int]:
-    """Return the numbers of special tokens, single characters, and pieces of characters that don't stand alone.
+def _indispensable(tokenizer: PreTrainedTokenizerBase, pieces: Pieces) -> set[int]:
+    """Return the numbers of special tokens and of the pieces that this kind of vocabulary can't do without.
 
     Padding keeps its number, and so all before it: roberta's kin count positions from there.
     """
-    vocabulary: dict[str, int] = document["model"]["vocab"]
-    prefix: str = document["model"]["continuing_subword_prefix"]
-
-    def needed(piece: str) -> bool:
-        if piece == document["model"]["unk_token"]:
-            return True
-        continues = piece.startswith(prefix) and piece != prefix
-        characters = piece.removeprefix(prefix) if continues else piece
-        alone = [f"{prefix if continues or place else ''}{one}" for place, one in enumerate(characters)]
-        return alone == [piece] or any(one not in vocabulary for one in alone)
-
-    added = {token["id"] for token in document["added_tokens"]}
-    return added | {n for piece, n in vocabulary.items() if n <= padding or needed(piece)}
+    added = set(tokenizer.get_added_vocab().values())
+    padding = -1 if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+    first = {number for number in tokenizer.get_vocab().values() if number <= padding}
+    needed = added | first | pieces.indispensable()
+    return needed.union(*(pieces.parts(number) for number in needed))
 
 
-def _restricted(document: dict[str, Any], kept: Sequence[int]) -> dict[str, Any]:
-    """Return a tokenizer's file with some of its pieces alone, under their new numbers."""
-    places = {old: new for new, old in enumerate(kept)}
-    changed = copy.deepcopy(document)
-    vocabulary = document["model"]["vocab"]
-    changed["model"]["vocab"] = {piece: places[old] for piece, old in vocabulary.items() if old in places}
-    for token in changed["added_tokens"]:
-        token["id"] = places[token["id"]]
-    _renumber(changed["post_processor"] or {}, places)
-    return changed
+def _chosen(pieces: Pieces, needed: set[int], rank: Sequence[int], size: int) -> set[int]:
+    """Return as many numbers as asked for: the needed, then by rank, each with all that it is put together from.
 
-
-def _renumber(closing: dict[str, Any], places: Mapping[int, int]) -> None:
-    """Give the tokens that a tokenizer puts around a text their new numbers, in place."""
-    for inner in closing.get("processors") or ():
-        _renumber(inner, places)
-    for token in (closing.get("special_tokens") or {}).values():
-        token["ids"] = [places[old] for old in token["ids"]]
-    for name in ("sep", "cls"):  # of the kinds that have a pair of text and number instead
-        if name in closing:
-            closing[name] = [closing[name][0], places[closing[name][1]]]
-
-
-def _with_document(tokenizer: PreTrainedTokenizerBase, document: Mapping[str, Any]) -> PreTrainedTokenizerBase:
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer.save_pretrained(folder)
-        (Path(folder) / _TOKENIZER_FILE).write_text(json.dumps(document), encoding="utf-8")
-        for old in Path(folder).glob("vocab.*"):  # of other files a loader might prefer
-            old.unlink()
-        trimmed: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(folder)
-    trimmed.backend_tokenizer.no_truncation()
-    trimmed.backend_tokenizer.no_padding()
-    return trimmed
+    A piece that comes with too many others waits; whole vocabularies are not short of those that come alone.
+    """
+    kept, waiting = set(needed), [number for number in rank if number not in needed]
+    while len(kept) < size:
+        for number in waiting:
+            new = ({number} | pieces.parts(number)) - kept
+            if len(kept) + len(new) <= size:
+                kept |= new
+        waiting = [number for number in waiting if number not in kept]
+    return kept
