@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import datasets
@@ -19,6 +21,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from safetensors.torch import load_model
+from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import comparison, model_facts
@@ -26,6 +29,10 @@ from benchmarks.measuring import measure
 from benchmarks.report import write_report
 from distill import exporting, pipeline, planning, preparation, record, shipping
 from distill.augmentation.settings import Augmentation
+from distill.compression.chain import check_chain
+from distill.compression.cost import parts as compression_cost
+from distill.compression.outcome import compress
+from distill.compression.plan import parse_chain
 from distill.config import CONFIG_FILE, LOCK, TEACHER_TRAINING, RunConfig, grown, in_faster_precision, take_folder
 from distill.corpus import assembly as corpus
 from distill.corpus.pipeline import HEAD_TRAINING
@@ -45,6 +52,7 @@ from pocketbert.errors import UserError, unknown
 from pocketbert.files import write_json
 from pocketbert.validation import validated
 from students.building import save_student
+from students.exporting.files import export_fp32
 
 PRECISIONS = ("auto", "fp32", "bf16")
 Weights = dict[str, torch.Tensor]
@@ -80,6 +88,7 @@ def carry_out(request: Request, console: Console) -> Path | None:
     _check_request(request)
     processes.join()
     config = _config(request)
+    _check_compression(config)
     folder = request.out or _default_folder(config)
     asked, config = config, grown(config, folder)
     if config != asked:
@@ -99,6 +108,8 @@ def carry_out(request: Request, console: Console) -> Path | None:
 def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock, console: Console) -> Path | None:
     environment = record.environment()
     run = preparation.prepare(config, folder)
+    if config.compress:
+        check_chain(run, parse_chain(config.compress))
     processes.wait()  # until all have looked at the folder that the first claims now
     continued = (folder / CONFIG_FILE).exists()
     if processes.is_first():
@@ -121,19 +132,24 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     processes.leave()
     if not processes.is_first():
         return None
+    outcome = compress(run, students, controls, partial(_milliseconds, request), console.print)
+    students, controls = outcome.students, outcome.controls
     _say_quality(run, students, controls, start_logits, console)
 
     load_model(run.student, students[0].weights, device=str(run.student.device))
+    outcome.take_over(run)
+    warnings += outcome.warnings()
     for model in (run.student, run.teacher.model):
         restore_units(model, run.task)
     save_student(run.student, folder / "student")
     run.reading.tokenizer.save_pretrained(folder / "student")
-    exported = exporting.export_and_prove(run, students[0].evaluation_logits, folder, request.max_drop)
+    more = outcome.more_files(run)
+    exported = exporting.export_and_prove(run, students[0].evaluation_logits, folder, request.max_drop, more)
     shipping.ship(run, exported, folder / "student")
     shipping.prove_teacher(run, folder / "teacher-onnx")
     for file in exported:
         console.print(file.describe())
-    kept = {file.name: file.path for file in exported if not file.refused}
+    kept = {file.name: file.path for file in exported if not file.refused} | outcome.files
     latency = _latency(kept, request, run, console) if kept else {}
     warnings += [file.describe() for file in exported if file.refused or file.doubtful]
 
@@ -141,7 +157,7 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
         run, start=start, students=students, controls=controls, start_logits=start_logits,
         exported=exported, latency=latency, notes=notes, warnings=warnings, models=_models(run),
         seconds=time.time() - psutil.Process().create_time(), continued=continued,
-        environment=environment,
+        environment=environment, compression=outcome.document(),
     )  # fmt: skip
     write_json(folder / "run.json", document)
     report = write_report(document, folder)
@@ -169,6 +185,16 @@ def _check_request(request: Request) -> None:
         check_bf16()
     if not 0 <= request.max_drop < math.inf:
         raise UserError(f"--max-drop {request.max_drop}: it must be a number from 0 up.")
+
+
+def _check_compression(config: RunConfig) -> None:
+    """Refuse chains where nothing can be compressed."""
+    if config.compress is None:
+        return
+    if is_corpus(config.data):
+        raise UserError("--compress is for a student of a task: give --data of one, and this run's student then.")
+    if processes.count() > 1:
+        raise UserError("--compress works in one process: train without it first, or start one process.")
 
 
 def _is_utf8(text: str) -> bool:
@@ -220,7 +246,8 @@ def _default_folder(config: RunConfig) -> Path:
 def _begin(run: Run, lock: FileLock, console: Console) -> None:
     """Say what the run is and will cost, and claim its folder."""
     _announce(run, console)
-    cost, parts = planning.estimate(run)
+    steps = parse_chain(run.config.compress) if run.config.compress else ()
+    cost, parts = planning.estimate(run, lambda: compression_cost(run, steps))
     console.print(f"cost: {cost.describe()} ({parts}); cutting, exporting and measuring come on top")
     check_disk(run.folder, cost.disk_bytes, option="--out, or a smaller --cache-gb" if STATES in parts else "--out")
     if not run.ready:  # else nothing is written yet, and a refusal may ask for another option
@@ -309,6 +336,16 @@ def _latency(files: dict[str, Path], request: Request, run: Run, console: Consol
         "rounds": request.rounds,
         "rows": [{"model": row.name} | {name: getattr(row, name) for name in kept} for row in rows],
     }
+
+
+def _milliseconds(request: Request, model: PreTrainedModel) -> float:
+    """Return what a model's float32 file takes at best for the longest of the texts that are measured."""
+    with TemporaryDirectory() as place:
+        path = Path(place) / "model.onnx"
+        export_fp32(model, path)
+        longest = min(max(request.lengths), preparation.longest_input(model))
+        rows = measure({"model": path}, [longest], batch=1, threads=request.threads, rounds=request.rounds)
+    return min(min(each) for each in rows[0].raw_ms)
 
 
 @contextmanager

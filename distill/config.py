@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from distill.augmentation.settings import Augmentation
+from distill.compression.plan import THE_TEACHER
 from distill.recipes.schema import Positive, Recipe, TrainingSettings
 from pocketbert import processes
 from pocketbert.devices import choose_bf16
@@ -51,6 +52,8 @@ class RunConfig(BaseModel):
     bf16: bool = False
     cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     cache_precision: Literal["fp16", "bf16", "int8", "fp32"] = "fp16"
+    compress: str | None = None
+    max_loss: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.03
 
     @model_validator(mode="after")
     def _a_weight_each(self) -> "RunConfig":
@@ -60,6 +63,11 @@ class RunConfig(BaseModel):
                 "a weight for each teacher, in the same order, or none."
             )
         return self
+
+    @property
+    def is_teacher(self) -> bool:
+        """Whether the student is the teacher itself, which only compression makes smaller."""
+        return self.student == THE_TEACHER
 
     @property
     def teacher(self) -> str:

@@ -1,6 +1,6 @@
 """Exports teacher and student, and proves each file against PyTorch on the evaluation split."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,11 @@ from pocketbert.files import folder_name
 from students.exporting.files import export_fp32, export_int8
 from students.exporting.parity import Parity, parity
 from students.exporting.running import run_onnx
+
+Write = Callable[..., None]
+"""Writes a model, given it, a path and metadata."""
+
+USUAL: Mapping[str, Write] = {"fp32": export_fp32, "int8": export_int8}
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,9 @@ class Exported:
         return f"{self.name}: {self.path}, {self.bytes / 1e6:.1f} MB, {drop}"
 
 
-def export_and_prove(run: Run, student_logits: Logits, folder: Path, limit: float) -> list[Exported]:
+def export_and_prove(
+    run: Run, student_logits: Logits, folder: Path, limit: float, more: Mapping[str, Write] | None = None
+) -> list[Exported]:
     """Write fp32 and int8 files of the first teacher and the student.
 
     Args:
@@ -73,15 +80,17 @@ def export_and_prove(run: Run, student_logits: Logits, folder: Path, limit: floa
         student_logits: what the student says in PyTorch on the evaluation split, [N, C].
         folder: the run's.
         limit: files that lose more than this on the metric are removed.
+        more: by precision, what else writes a file of the student.
     """
     places = {
         "teacher": (run.teacher.model, run.readings[0], run.member_answers[0], folder / "teacher-onnx"),
         "student": (run.student, run.reading, student_logits, folder / "student"),
     }
+    writers: dict[str, dict[str, Write]] = {"teacher": dict(USUAL), "student": {**USUAL, **(more or {})}}
     return [
-        _export(run, f"{role} {precision}", model, reading, reference, place / f"model-{precision}.onnx", limit)
+        _export(run, f"{role} {precision}", write, model, reading, reference, place / f"model-{precision}.onnx", limit)
         for role, (model, reading, reference, place) in places.items()
-        for precision in ("fp32", "int8")
+        for precision, write in writers[role].items()
     ]
 
 
@@ -91,11 +100,17 @@ def origin(recipe: str, teachers: Sequence[str], data: str) -> dict[str, str]:
 
 
 def _export(
-    run: Run, name: str, model: PreTrainedModel, reading: Reading, reference: Logits, path: Path, limit: float
+    run: Run,
+    name: str,
+    write: Write,
+    model: PreTrainedModel,
+    reading: Reading,
+    reference: Logits,
+    path: Path,
+    limit: float,
 ) -> Exported:
     path.parent.mkdir(parents=True, exist_ok=True)
     device = model.device
-    write = export_int8 if path.stem.endswith("int8") else export_fp32
     metadata = origin(run.config.recipe.name, run.config.teachers, run.data.fingerprint)
     move(model, "cpu")
     write(model, path, metadata)
@@ -103,7 +118,7 @@ def _export(
     rows = reading.rows.evaluation
     columns = rows.select_columns([column for column in MODEL_INPUTS if column in rows.column_names])
     # One row at a time, as a device does: int8 activations share one scale a batch, so neighbours would matter.
-    logits = run_onnx(path, columns.to_list(), batch_size=1 if path.stem.endswith("int8") else 32)
+    logits = run_onnx(path, columns.to_list(), batch_size=32 if path.stem.endswith("fp32") else 1)
     change = difference(run.task, run.labels, logits, reference)
     result = Exported(
         name=name,

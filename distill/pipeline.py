@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from datasets import Dataset
+from safetensors.torch import save_model
 from transformers import PreTrainedModel
 
 from distill.caching import FOLDER, TEXT, CachedCollator
@@ -18,7 +19,7 @@ from distill.planning import caching, control_recipe, finetuning, logits_file, s
 from distill.preparation import Logits, Run, student_rows, taught_rows
 from distill.reading import Reading
 from distill.recipes.schema import Recipe
-from distill.stages import Conditions, StageResult, is_finished, run_recipe, stage_folder, stage_weights
+from distill.stages import WEIGHTS, Conditions, StageResult, is_finished, run_recipe, stage_folder, stage_weights
 from distill.starting import found_or_made, start_from_teacher
 from distill.units import restore_units, standardise
 from pocketbert import processes
@@ -93,6 +94,9 @@ def start_student(run: Run) -> Initialisation:
     """Give the student its starting weights, from the teacher where that helps."""
     if run.given is not None:
         return run.given
+    if run.config.is_teacher:
+        run.student.load_state_dict(run.teacher.model.state_dict())
+        return Initialisation(method="teacher", description="the teacher itself, which is made smaller", layers=())
     teacher = finetuning_key(run.members[0], run.config, run.data)
     # Other teachers may make texts shorter.
     settings = [STATISTICS_ROWS, _tokens(run.rows.found), run.config.seed, run.config.initialisation]
@@ -136,7 +140,9 @@ def _all_trained(run: Run) -> bool:
 
 
 def train_student(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:
-    """Distil the student from its start."""
+    """Distil the student from its start; one that is its teacher has nothing to learn."""
+    if run.config.is_teacher:
+        return _untrained(run, start, seed, "student")
     rows, collator = _with_teacher_logits(run, student_rows(run)), run.collator
     if run.cache is None:
         return _train(run, run.recipe, start, rows, seed, "student")
@@ -146,6 +152,8 @@ def train_student(run: Run, start: dict[str, torch.Tensor], seed: int) -> Traine
 
 def train_control(run: Run, start: dict[str, torch.Tensor], seed: int) -> Trained:
     """Train the same student from the same start for the same steps on gold labels, without a teacher."""
+    if run.config.is_teacher:
+        return _untrained(run, start, seed, "control")
     recipe = control_recipe(run.recipe, len(student_rows(run)))
     return _train(run, recipe, start, run.rows.labelled, seed, "control")
 
@@ -167,6 +175,15 @@ def _train(
     stages = run_recipe(recipe, run.student, teacher, conditions, folder)
     logits = answer(run, run.student)
     return Trained(seed, stage_weights(recipe, folder), stages, logits)
+
+
+def _untrained(run: Run, start: dict[str, torch.Tensor], seed: int, role: str) -> Trained:
+    """Keep the student as it starts."""
+    run.student.load_state_dict(start)
+    weights = run.folder / f"seed-{seed}" / role / WEIGHTS
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    save_model(run.student, str(weights))
+    return Trained(seed, weights, [], answer(run, run.student))
 
 
 def _with_teacher_logits(run: Run, rows: Dataset) -> Dataset:

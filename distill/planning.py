@@ -1,5 +1,6 @@
 """What the parts of a run will cost, from a few timed steps."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from datasets import Dataset
@@ -23,8 +24,13 @@ WORTH_KEEPING = 1.2
 """How often texts must be read for the teacher's inside to be kept: writing it takes a little more than asking once."""
 
 
-def estimate(run: Run) -> tuple[estimation.Cost, str]:
-    """Estimate what is left of the run from a few timed steps; also return a line on its parts."""
+def estimate(run: Run, more: Callable[[], Mapping[str, Work]] = dict) -> tuple[estimation.Cost, str]:
+    """Estimate what is left of the run from a few timed steps; also return a line on its parts.
+
+    Args:
+        run: prepared.
+        more: what comes after the student's training.
+    """
     config, teacher, student = run.config, run.answerer, run.student
     held = estimation.held_memory([student, teacher])  # the timed steps below leave memory behind
     seeds = range(config.seed, config.seed + config.seeds)
@@ -35,10 +41,12 @@ def estimate(run: Run) -> tuple[estimation.Cost, str]:
         if work.seconds:
             parts[f"{member.title} fine-tuning"] = work
     rows, folders = student_rows(run), [run.folder / f"seed-{seed}/student" for seed in seeds]
-    conditions = _conditions(run, rows)
+    conditions = conditions_of(run, rows)
     cache = caching(run)
     stored = joined({LOGITS: None} if stores_logits(run) else {}, cache.needs if cache else {})
-    work = remaining(run.recipe, student, teacher, conditions, folders, stored=stored)
+    work = Work(0, 0)
+    if not config.is_teacher:
+        work = remaining(run.recipe, student, teacher, conditions, folders, stored=stored)
     kept_bytes, asked = 0, False
     if cache is not None and work.seconds:
         planned = cache.plan()
@@ -48,12 +56,14 @@ def estimate(run: Run) -> tuple[estimation.Cost, str]:
             kept_bytes = planned.bytes
     if work.seconds and stores_logits(run) and not asked and not logits_file(run.folder).exists():
         parts["teacher's soft targets"] = Work(sum(_seconds_to_answer(run, member) for member in run.members), 0)
-    parts[f"student, {config.seeds} seed(s)"] = work
-    if config.control:
+    if not config.is_teacher:
+        parts[f"student, {config.seeds} seed(s)"] = work
+    if config.control and not config.is_teacher:
         folders = [run.folder / f"seed-{seed}/control" for seed in seeds]
         recipe = control_recipe(run.recipe, len(rows))
-        labelled = _conditions(run, run.rows.labelled)
+        labelled = conditions_of(run, run.rows.labelled)
         parts[f"control, {config.seeds} seed(s)"] = remaining(recipe, student, None, labelled, folders)
+    parts |= more()
     trained = [student, *(member.teacher.model for member in unready)]
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
     disk = estimation.disk(trained, kept, [student, run.teacher.model]) + kept_bytes
@@ -66,7 +76,8 @@ def _seconds_to_answer(run: Run, member: Member) -> float:
     return estimation.seconds_to_answer(model, taught_rows(run, reading), reading.collator, 128)
 
 
-def _conditions(run: Run, rows: Dataset) -> Conditions:
+def conditions_of(run: Run, rows: Dataset) -> Conditions:
+    """Return what a student's trainings share, as far as their cost goes."""
     special = tuple(run.reading.tokenizer.all_special_ids)
     return Conditions(rows, run.collator, run.config.seed, "estimate", run.config.bf16, special)
 
@@ -88,6 +99,8 @@ def stores_logits(run: Run) -> bool:
     other tokens than the student can't be asked with the student's batches.
     """
     rows, recipe = len(student_rows(run)), run.recipe
+    if run.config.is_teacher:  # its answers are its own
+        return False
     if run.other_tokens:
         return any(asks_teacher(stage) for stage in recipe.stages)
     asked = sum(
@@ -104,7 +117,7 @@ def caching(run: Run) -> Caching | None:
     Kept answers are those of texts as they are: a corpus, whose tokens are hidden anew in every step, has none.
     """
     rows, recipe, config = student_rows(run), run.recipe, run.config
-    if not config.cache_gb or run.other_tokens:
+    if not config.cache_gb or run.other_tokens or config.is_teacher:
         return None
     needs: Needs = {}
     logits: Needs = {}

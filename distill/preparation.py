@@ -252,7 +252,9 @@ def warnings(run: Run) -> list[str]:
             f"{run.data.repeated} of {rows} evaluation rows have a text that the labelled train rows have too, so "
             "every model may know their answers: take those rows out of one of the two"
         )
-    if sum(p.numel() for p in run.student.parameters()) >= sum(p.numel() for p in run.teacher.model.parameters()):
+    if not run.config.is_teacher and sum(p.numel() for p in run.student.parameters()) >= sum(
+        p.numel() for p in run.teacher.model.parameters()
+    ):
         found.append("the student is not smaller than its teacher")
     teacher = quality(run.task, run.labels, run.teacher_logits)
     if teacher.low <= constant_answer(run.task, run.labels):

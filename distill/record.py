@@ -47,6 +47,7 @@ def assemble(
     seconds: float,
     continued: bool,
     environment: Mapping[str, Any],
+    compression: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the document of run.json.
 
@@ -71,6 +72,7 @@ def assemble(
         "quality": _quality(run, students, controls, start_logits, exported),
         "summary_over_seeds": summary(_values(run, students), _values(run, controls)),
         "artefacts": [_artefact(run, file) for file in exported],
+        "compression": compression,
         "latency": dict(latency),
         "disagreements": _disagreements(run, students[0].evaluation_logits),
         "warnings": list(warnings),

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from distill.compression.plan import THE_TEACHER, parse_chain, with_student
 from distill.recipe_names import RECIPE_NAMES, check_recipe
 from pocketbert import command, processes
 
@@ -72,6 +73,12 @@ def distil(
         _text("Keep the teacher's hidden states and attention on disk, up to so many GB; 0: ask it anew."),
     ] = 10.0,
     cache_precision: Annotated[str, _text("How they are kept: fp16, bf16, int8 or fp32.")] = "fp16",
+    compress: Annotated[
+        str | None, _text("Make the trained student smaller, step by step: trim,prune:0.5,qat (README).")
+    ] = None,
+    max_loss: Annotated[
+        float, _text("End the chain of --compress before a step that surely loses more than this on the metric.")
+    ] = 0.03,
     max_drop: Annotated[float, _text("Refuse an ONNX file that surely loses more than this on the metric.")] = 0.02,
     latency_length: Annotated[list[int] | None, _text("Lengths to measure; default 16, 32, 64 and 128.")] = None,
     threads: Annotated[int, _text("Threads of ONNX Runtime when measuring.")] = 1,
@@ -81,13 +88,17 @@ def distil(
     # Imported here because they take seconds, which --help should not, nor what is not there.
     teachers = tuple(teacher or ("minilm",))
     check_recipe(recipe)
+    student, compress = with_student(student, compress)
+    if compress is not None:
+        parse_chain(compress)
     try:
         if not print_recipe:
             from distill.data.origins import check_origin  # noqa: PLC0415  (datasets is slow to import)
             from students.spec import parse_student_or_folder  # noqa: PLC0415  (with the two beside it)
             from teachers.sources import locate  # noqa: PLC0415  (huggingface_hub is)
 
-            parse_student_or_folder(student)
+            if student != THE_TEACHER:
+                parse_student_or_folder(student)
             check_origin(data)
             for name in teachers:  # last, since a teacher may have to be downloaded
                 locate(name)
@@ -107,7 +118,7 @@ def distil(
         "evaluation_rows": evaluation_rows, "max_length": max_length, "packed": packed, "finetune": finetune,
         "initialisation": initialisation,
         "control": control, "seeds": seeds, "seed": seed,
-        "cache_gb": cache_gb, "cache_precision": cache_precision,
+        "cache_gb": cache_gb, "cache_precision": cache_precision, "compress": compress, "max_loss": max_loss,
     }  # fmt: skip
     request = Request(
         config=config, recipe=recipe, settings=tuple(settings or ()), teacher_settings=tuple(teacher_settings or ()),

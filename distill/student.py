@@ -1,5 +1,6 @@
 """The student of a run: a new one of some sizes, or one that lies in a folder."""
 
+import copy
 from dataclasses import dataclass, replace
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -50,6 +51,8 @@ def find_student(config: RunConfig, teacher: Teacher, data: TaskData) -> Student
     Raises:
         UserError: there is no such student, or it can't be started from this teacher.
     """
+    if config.is_teacher:
+        return Student(copy.deepcopy(teacher.model), teacher.tokenizer, teacher.name, None, teacher.model)
     parsed = parse_student_or_folder(config.student, proportions(teacher.model.config))
     if isinstance(parsed, StudentSpec):
         return _new(parsed, config, teacher, data)

@@ -1,0 +1,1 @@
+"""Compression: a trained student made smaller step by step, each step measured."""

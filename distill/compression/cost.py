@@ -1,0 +1,40 @@
+"""What a chain's trainings will cost."""
+
+from collections.abc import Sequence
+
+from distill.activations import LOGITS
+from distill.compression.chain import FOLDER
+from distill.compression.plan import BY_LABELS, PRUNE, Step
+from distill.compression.recovery import recovery_recipe
+from distill.planning import conditions_of, control_recipe
+from distill.preparation import Run, taught_rows
+from distill.remaining import Work, remaining
+from students.pruning.targets import parse_target
+
+
+def parts(run: Run, steps: Sequence[Step]) -> dict[str, Work]:
+    """Return the work of each step that trains, by name; as if the model were still as large as it begins."""
+    found = {}
+    for number, step in enumerate(steps, start=1):
+        if step.trains:
+            found[f"compression, {step.text}"] = _work(run, step, number)
+    return found
+
+
+def _work(run: Run, step: Step, number: int) -> Work:
+    rounds = parse_target(step.settings).rounds if step.name == PRUNE else 1
+    places = [f"round-{each}" for each in range(1, rounds + 1)] if step.name == PRUNE else ["training"]
+    roles = [FOLDER, *([f"{FOLDER}-control"] if run.config.control else [])]
+    seeds = range(run.config.seed, run.config.seed + run.config.seeds)
+    folders = [
+        run.folder / f"seed-{seed}" / role / f"{number:02d}-{step.name}" / place
+        for seed in seeds
+        for role in roles
+        for place in places
+    ]
+    recipe, rows = recovery_recipe(run, step.recovery, rounds), taught_rows(run, run.reading)
+    if step.recovery.by == BY_LABELS:
+        rows = run.rows.labelled
+        return remaining(control_recipe(recipe, len(rows)), run.student, None, conditions_of(run, rows), folders)
+    conditions = conditions_of(run, rows)
+    return remaining(recipe.without_noise(), run.student, run.answerer, conditions, folders, stored={LOGITS: None})

@@ -1,0 +1,29 @@
+"""What a chain hands from one step to the next."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from transformers import PreTrainedModel
+
+from distill.reading import Reading
+
+FLOAT = "fp32"
+
+
+@dataclass(frozen=True)
+class State:
+    """A model on its way.
+
+    Attributes:
+        model: in standard units, in evaluation mode.
+        reading: the texts as it reads them.
+        precision: of the file that it is shipped as.
+        ranges: largest inputs of its layers by name, where quantisation-aware training has learnt them.
+        own_tokens: whether its tokenizer is another than the run's.
+    """
+
+    model: PreTrainedModel
+    reading: Reading
+    precision: str = FLOAT
+    ranges: Mapping[str, float] = field(default_factory=dict)
+    own_tokens: bool = False

@@ -1,0 +1,15 @@
+"""One file a step; each says what it can't do before anything long begins, and does it."""
+
+from distill.compression.plan import PRECISIONS, PRUNE, QAT, TRIM
+from distill.compression.steps import precision, pruning, training_aware, trimming
+from distill.compression.steps.base import Applied, Bench, Kind
+
+KINDS: dict[str, Kind] = {
+    TRIM: Kind(trimming.check, trimming.apply),
+    PRUNE: Kind(pruning.check, pruning.apply),
+    QAT: Kind(training_aware.check, training_aware.apply),
+    **dict.fromkeys(PRECISIONS, Kind(precision.check, precision.apply)),
+}
+"""What each step checks and does."""
+
+__all__ = ["KINDS", "Applied", "Bench", "Kind"]
