@@ -1,6 +1,6 @@
 """Teacher and student side by side, before anything is trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rich.table import Table
@@ -52,7 +52,7 @@ def _of_bottlenecks(config: PreTrainedConfig) -> dict[str, Any]:
     return {"inner_width": config.true_hidden_size, "feed_forwards": config.num_feedforward_networks}
 
 
-def _of_layers(model: PreTrainedModel) -> dict[str, int | str]:
+def _of_layers(model: PreTrainedModel) -> dict[str, int | list[int]]:
     """Return what layers that were pruned have, one number or one a layer; nothing for other models."""
     if not hasattr(model.config, FIELD):
         return {}
@@ -64,8 +64,8 @@ def _of_layers(model: PreTrainedModel) -> dict[str, int | str]:
     }
 
 
-def _one_or_each(numbers: Sequence[int]) -> int | str:
-    return numbers[0] if len(set(numbers)) == 1 else " ".join(str(number) for number in numbers)
+def _one_or_each(numbers: list[int]) -> int | list[int]:
+    return numbers[0] if len(set(numbers)) == 1 else numbers
 
 
 def comparison(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> Table:
@@ -82,4 +82,6 @@ def comparison(teacher: Mapping[str, Any], student: Mapping[str, Any]) -> Table:
 
 
 def _grouped(value: object) -> str:
+    if isinstance(value, list):
+        return " ".join(_grouped(each) for each in value)
     return f"{value:,}" if isinstance(value, int) else str(value or "")

@@ -57,7 +57,7 @@ def importance_of(model: PreTrainedModel, batches: Sequence[Mapping[str, Tensor]
     """Measure a model's parts.
 
     Args:
-        model: a sequence classifier in evaluation mode; it stays as it is.
+        model: a sequence classifier; it stays as it is.
         batches: `input_ids`, `attention_mask`, perhaps `token_type_ids`, and for "taylor" `labels`.
         kind: "taylor" or "magnitude".
 
@@ -76,16 +76,19 @@ def importance_of(model: PreTrainedModel, batches: Sequence[Mapping[str, Tensor]
 
 
 def taylor(model: PreTrainedModel, batches: Sequence[Mapping[str, Tensor]]) -> Importance:
-    """Return the first-order importance of each part, summed over the texts."""
+    """Return the first-order importance of each part, summed over the texts; dropout is off."""
     parts = anatomy(model)
     frozen = [parameter for parameter in model.parameters() if parameter.requires_grad]
     for parameter in frozen:
         parameter.requires_grad_(False)
+    was_training = model.training
+    model.train(False)
     try:
         result = reduce(Importance.__add__, (_of_batch(model, parts, batch) for batch in batches))
     finally:
         for parameter in frozen:
             parameter.requires_grad_(True)
+        model.train(was_training)
     if not torch.isfinite(result.hidden).all():
         raise UserError("the model's gradients are not finite: its training has diverged; lower the learning rate.")
     return result

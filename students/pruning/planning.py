@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pocketbert.errors import DoesNotFit
 from students.pruning.importance import Importance
 from students.pruning.kept import MULTIPLE, Kept, strongest_of
-from students.pruning.sizes import MEASURED, LayerSizes, Sizes
+from students.pruning.sizes import MEASURED, LayerSizes, Sizes, layer_flops
 from students.pruning.targets import Target
 
 
@@ -118,8 +118,14 @@ def next_smaller(width: int) -> int:
     return (width - 1) // MULTIPLE * MULTIPLE
 
 
-def least(sizes: Sizes, dimensions: Sequence[str]) -> Sizes:
-    """Return the smallest sizes that a cut of these dimensions can reach."""
+def least(sizes: Sizes, dimensions: Sequence[str], *, whichever: bool = False) -> Sizes:
+    """Return the smallest sizes that a cut of these dimensions can reach.
+
+    Args:
+        sizes: of the model.
+        dimensions: what may go.
+        whichever: where layers go, sizes that are reached whichever of them stays, not those of the smallest.
+    """
     smallest = [
         replace(
             layer,
@@ -129,7 +135,8 @@ def least(sizes: Sizes, dimensions: Sequence[str]) -> Sizes:
         for layer in sizes.layers
     ]
     if "layers" in dimensions:
-        smallest = [min(smallest, key=lambda layer: (layer.attention, layer.feed_forward))]
+        pick = max if whichever else min
+        smallest = [pick(smallest, key=lambda layer: layer_flops(layer, sizes.hidden))]
     hidden = min(sizes.hidden, MULTIPLE) if "hidden" in dimensions else sizes.hidden
     return replace(sizes, hidden=hidden, layers=tuple(smallest))
 

@@ -116,8 +116,8 @@ def prune(
 def _check(
     model: PreTrainedModel, target: Target, batches: Sequence[Mapping[str, Tensor]], latency: Latency | None
 ) -> None:
-    parts = anatomy(model)
-    if parts.language_head is not None or not hasattr(model, "classifier"):
+    anatomy(model)  # raises for other families
+    if not type(model).__name__.endswith("ForSequenceClassification"):
         raise DoesNotFit(f"a {type(model).__name__} can't be pruned: take a sequence classifier that was trained.")
     if not batches:
         raise UserError("pruning needs some of the task's text to measure the model on, and there is none: give some.")
@@ -140,13 +140,12 @@ def _by_latency(
 ) -> tuple[Kept, float]:
     """Return what stays of the largest model that is fast enough, and its seconds."""
     sizes, limit = sizes_of(model), (1 - target.share) * first
-    whole = encoder_flops(sizes)
 
     def attempt(flops: float) -> tuple[Kept, float]:
         kept = planned(sizes, importance, "flops", flops, target.dimensions)
         return kept, latency(removed(model, kept).eval())
 
-    low, high = float(encoder_flops(least(sizes, target.dimensions))), float(whole)
+    low, high = float(encoder_flops(least(sizes, target.dimensions, whichever=True))), float(encoder_flops(sizes))
     best = attempt(low)
     if best[1] > limit:
         raise DoesNotFit(

@@ -24,22 +24,16 @@ def removed(model: PreTrainedModel, kept: Kept) -> PreTrainedModel:
         RuntimeError: a weight does not have the shape that the sizes say, so something was removed in some places
             and not in others.
     """
-    before, wanted = sizes_of(model), kept.sizes(sizes_of(model))
+    before = sizes_of(model)
+    layers, wanted = [before.layers[number] for number in kept.layers], kept.sizes(before)
     smaller = copy.deepcopy(model)
     _remove_layers(smaller, kept.layers)
-    width = anatomy(smaller).head[0].linear.out_features
     remove_channels(
         smaller,
-        [
-            _without(heads, before.layers[number].heads, before.layers[number].head_size)
-            for number, heads in zip(kept.layers, kept.heads, strict=True)
-        ],
-        [
-            _without(neurons, before.layers[number].feed_forward)
-            for number, neurons in zip(kept.layers, kept.feed_forward, strict=True)
-        ],
+        [_without(heads, x.heads, x.head_size) for heads, x in zip(kept.heads, layers, strict=True)],
+        [_without(neurons, x.feed_forward) for neurons, x in zip(kept.feed_forward, layers, strict=True)],
         _without(kept.hidden, before.hidden),
-        _without(kept.head, width) if kept.head else (),
+        _without(kept.head, anatomy(model).head[0].linear.out_features) if kept.head else (),
     )
     for layer, sizes in zip(encoder_layers(smaller), wanted.layers, strict=True):
         set_heads(layer, smaller.config.model_type, sizes)

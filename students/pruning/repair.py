@@ -27,32 +27,46 @@ def repair(pruned: Anatomy, whole: Anatomy, kept: Kept, texts: Texts) -> None:
     """
     hidden, dense = embed(pruned, texts), embed(whole, texts)
     stream = torch.tensor(kept.hidden, device=hidden.device)
-    narrower = len(kept.hidden) < whole.hidden
+    for layer in whole.layers[: kept.layers[0]]:
+        dense = run_layer(layer, whole.activation, dense, texts).result
     ends = [*kept.layers[1:], len(whole.layers)]
-    for number in range(kept.layers[0]):
-        dense = run_layer(whole.layers[number], whole.activation, dense, texts).result
-    for place, layer in enumerate(pruned.layers):
-        first, end = kept.layers[place], ends[place]
+    for place, (first, end) in enumerate(zip(kept.layers, ends, strict=True)):
         states = run_layer(whole.layers[first], whole.activation, dense, texts)
         last = states
-        for number in range(first + 1, end):
-            last = run_layer(whole.layers[number], whole.activation, last.result, texts)
-        if narrower:
-            _fit_readers(layer, whole.layers[first], states, hidden, kept.heads[place])
-        middle = _fit_output(layer, states, hidden, stream, texts)
-        if narrower:
-            chosen = torch.tensor(kept.feed_forward[place], device=hidden.device)
-            _refit(layer.feed_forward_in, middle, states.before_activation[:, chosen])
-        if end > first + 1:
-            norm = whole.layers[end - 1].feed_forward_norm
-            layer.feed_forward_norm.weight.copy_(norm.weight[stream])
-            layer.feed_forward_norm.bias.copy_(norm.bias[stream])
-        active = ACT2FN[pruned.activation](layer.feed_forward_in(middle))
-        _refit(layer.feed_forward_out, active, last.feed_forward_sum[:, stream] - middle)
-        hidden = layer.feed_forward_norm(middle + layer.feed_forward_out(active))
+        for skipped in whole.layers[first + 1 : end]:
+            last = run_layer(skipped, whole.activation, last.result, texts)
+        middle = _attention(pruned.layers[place], whole.layers[first], states, hidden, kept, place, texts)
+        active = ACT2FN[pruned.activation](pruned.layers[place].feed_forward_in(middle))
+        hidden = _feed_forward(pruned.layers[place], whole.layers[end - 1], last, middle, active, stream)
         dense = last.result
-    if narrower:
+    if len(kept.hidden) < whole.hidden:
         fit_head(pruned, whole, hidden[texts.first], dense[texts.first], stream)
+
+
+def _attention(
+    layer: Layer, source: Layer, states: LayerStates, hidden: Tensor, kept: Kept, place: int, texts: Texts
+) -> Tensor:
+    """Refit attention and what reads a state that is narrower than before; return what the neurons read."""
+    stream = torch.tensor(kept.hidden, device=hidden.device)
+    narrower = len(kept.hidden) < source.query.in_features
+    if narrower:
+        _fit_readers(layer, source, states, hidden, kept.heads[place])
+    middle = _fit_output(layer, states, hidden, stream, texts)
+    if narrower:
+        chosen = torch.tensor(kept.feed_forward[place], device=hidden.device)
+        _refit(layer.feed_forward_in, middle, states.before_activation[:, chosen])
+    return middle
+
+
+def _feed_forward(
+    layer: Layer, end: Layer, last: LayerStates, middle: Tensor, active: Tensor, stream: Tensor
+) -> Tensor:
+    """Refit what the neurons add to the residual stream to the last removed layer's result; return the layer's."""
+    layer.feed_forward_norm.weight.copy_(end.feed_forward_norm.weight[stream])
+    layer.feed_forward_norm.bias.copy_(end.feed_forward_norm.bias[stream])
+    _refit(layer.feed_forward_out, active, last.feed_forward_sum[:, stream] - middle)
+    result: Tensor = layer.feed_forward_norm(middle + layer.feed_forward_out(active))
+    return result
 
 
 def _fit_readers(layer: Layer, source: Layer, states: LayerStates, hidden: Tensor, heads: tuple[int, ...]) -> None:

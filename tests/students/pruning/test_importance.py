@@ -84,6 +84,14 @@ def test_padding_and_batching_change_nothing(family):
                 torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-5)
 
 
+def test_dropout_is_off():
+    model, texts = classifier("bert"), labelled(1)
+    expected = importance_of(model, texts, "taylor")
+    model.train()
+    torch.testing.assert_close(importance_of(model, texts, "taylor").hidden, expected.hidden)
+    assert model.training
+
+
 def test_measuring_leaves_the_model_as_it_was():
     model = classifier("bert")
     model.bert.embeddings.requires_grad_(False)

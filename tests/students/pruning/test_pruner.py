@@ -1,12 +1,13 @@
 import pytest
 import torch
+from transformers import AutoModelForTokenClassification
 
 from pocketbert.errors import DoesNotFit, UserError
 from students.anatomy import anatomy
 from students.pruning.pruner import prune
 from students.pruning.sizes import encoder_flops, encoder_parameters, sizes_of
 from students.pruning.targets import parse_target
-from tests.students.models import classifier, language_model, logits
+from tests.students.models import classifier, config_of, language_model, logits
 from tests.students.pruning.labelled import FAMILIES, labelled, padded
 
 
@@ -61,6 +62,15 @@ def test_a_latency_is_met_by_the_largest_model_that_does():
     assert f"{100 * left:.0f} % of the latency" in pruned.describe()
 
 
+def test_a_latency_of_layers_that_differ_is_met_by_fewer_of_them():
+    """Whichever layer stays, also the largest, which the smallest model then has."""
+    first = prune(classifier("bert"), parse_target("0.5"), labelled(2)).model
+    target = parse_target("latency=0.5:dimensions=layers")
+    pruned = prune(first, target, labelled(2), latency=lambda model: encoder_flops(sizes_of(model)) / 1e6)
+    assert len(pruned.layers) < 4
+    assert pruned.seconds_after <= 0.5 * pruned.seconds_before
+
+
 def test_a_latency_that_cannot_be_met_says_what_can():
     model, texts = classifier("bert"), labelled(1)
     with pytest.raises(DoesNotFit, match=r"still takes 1\.00 of the time; give at most 0\.00"):
@@ -91,6 +101,9 @@ def test_what_is_no_classifier_is_refused():
     texts = labelled(1)
     with pytest.raises(DoesNotFit, match="BertForMaskedLM can't be pruned"):
         prune(language_model("bert"), parse_target("0.5"), texts)
+    tokens = AutoModelForTokenClassification.from_config(config_of("bert"))
+    with pytest.raises(DoesNotFit, match="BertForTokenClassification can't be pruned"):
+        prune(tokens, parse_target("0.5"), texts)
     with pytest.raises(UserError, match="pruning needs some of the task's text"):
         prune(classifier("bert"), parse_target("0.5"), [])
 
