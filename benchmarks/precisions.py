@@ -22,7 +22,7 @@ from pocketbert.machine import commit, processor
 from students.exporting.answers import torch_answers
 from students.exporting.direct import as_written
 from students.exporting.loading import find_folder, load
-from students.exporting.precisions import PRECISIONS, STATIC, export
+from students.exporting.precisions import MIXED, PRECISIONS, STATIC, export
 from students.exporting.ranges import calibrate
 from students.exporting.running import run_onnx
 from students.exporting.tasks import task_of
@@ -84,7 +84,7 @@ def _rows(
     rows: list[dict[str, object]] = []
     with TemporaryDirectory() as place:
         fixed = None if ranged is None else calibrate(as_written(model), encoded(model, tokenizer, ranged))
-        wanted = [each for each in PRECISIONS if each != STATIC or fixed is not None]
+        wanted = [each for each in PRECISIONS if each != MIXED and (each != STATIC or fixed is not None)]
         for precision in track(wanted, model.config.model_type, transient=True):
             path = Path(place, "model.onnx")
             export(model, path, precision, calibration=fixed)

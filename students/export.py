@@ -14,6 +14,7 @@ from rich.table import Table
 
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
+from pocketbert.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from students.exporting.readme import Deployed
 
 TASKS = ("classification", "token-classification", "question-answering", "embedding")
-PRECISIONS = ("fp32", "fp16", "int8", "int8-full", "int8-tables4", "int8-static", "int4")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-full", "int8-tables4", "int8-static", "int4", "mixed")
 WIDTH = 160
 LENGTHS, ROUNDS = (16, 32, 64, 128), 12
 
@@ -56,6 +57,9 @@ def export(
     ranges: Annotated[
         Path | None, typer.Option(help="Or what a quantisation-aware training wrote: ranges.json.")
     ] = None,
+    bits: Annotated[
+        Path | None, typer.Option(help="JSON: 4 or 8 by encoder layer, for mixed (students.sensitivity).")
+    ] = None,
     min_agreement: Annotated[
         float, typer.Option(help="Least share of the texts' answers that must be PyTorch's.")
     ] = 0.9,
@@ -83,6 +87,7 @@ def export(
     if tune + every_form + (measured is not None) > 1:
         raise UserError("--tune measures here, --every-form and --measured are for another device: give one of them.")
     lines = None if texts is None else _lines(texts)
+    layers = None if bits is None else _bits(bits)
     ranged = _lines(calibration, "--calibration") if calibration is not None else None
     if ranged is not None and ranges is not None:
         raise UserError("--calibration takes ranges of texts, and --ranges of a training: give one of them.")
@@ -90,10 +95,12 @@ def export(
     from students.exporting.deployment import deploy, golden_of  # noqa: PLC0415  (the same)
     from students.exporting.golden import GOLDEN, TEXTS, Golden  # noqa: PLC0415  (the same)
     from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
+    from students.exporting.precisions import check_given  # noqa: PLC0415  (the same)
     from students.exporting.source import source_of  # noqa: PLC0415  (the same)
     from students.exporting.tuning import FOLDER, write_forms  # noqa: PLC0415  (the same)
     from students.exporting.with_tokenizer import check_possible  # noqa: PLC0415  (the same)
 
+    check_given(chosen, calibration or ranges, layers)
     place = find_folder(folder)
     check_model_folder(place)
     target, own = out or place / "onnx", place / GOLDEN
@@ -105,15 +112,15 @@ def export(
     if with_tokenizer:
         check_possible(golden)
     if every_form:
-        paths = write_forms(model, target / FOLDER, chosen, golden, source, fixed)
+        paths = write_forms(model, target / FOLDER, chosen, golden, source, fixed, layers)
         console.print(f"{len(paths)} files in {target / FOLDER}: measure them with python -m benchmarks.phone or "
                       "benchmarks.latency --json, and give what that writes to --measured.")  # fmt: skip
         return
-    forms = _forms(model, chosen, golden, measured, fixed, tune=tune)
+    forms = _forms(model, chosen, golden, measured, fixed, layers, tune=tune)
     files = deploy(
         model, tokenizer, target, golden.texts, chosen, least_agreement=min_agreement,
-        most_difference=max_difference, metadata=source, name=folder.resolve().name, forms=forms, calibration=fixed,
-        tell=console.print,
+        most_difference=max_difference, metadata=source, name=folder.resolve().name, forms=forms,
+        calibration=fixed, bits=layers, tell=console.print,
     )  # fmt: skip
     _tell_files(files)
     _write_more(tokenizer, target, files, with_tokenizer=with_tokenizer, ort=ort)
@@ -150,6 +157,7 @@ def _forms(
     golden: "Golden",
     measured: Path | None,
     calibration: "Calibration | None",
+    bits: dict[str, int] | None,
     *,
     tune: bool,
 ) -> dict[str, "Form"]:
@@ -167,7 +175,7 @@ def _forms(
         found = measured_elsewhere(measured, chosen)
     elif tune:
         with TemporaryDirectory() as temporary:
-            files = write_forms(model, Path(temporary), chosen, golden, calibration=calibration)
+            files = write_forms(model, Path(temporary), chosen, golden, calibration=calibration, bits=bits)
             found = tuned(_measured(files, longest_text(model)), chosen)
     else:
         return {}
@@ -190,11 +198,10 @@ def _calibration(
     """Return the ranges of int8-static; None where it isn't wanted."""
     from students.exporting.deployment import encode  # noqa: PLC0415  (seconds)
     from students.exporting.direct import as_written  # noqa: PLC0415  (the same)
-    from students.exporting.precisions import STATIC, check_calibrated  # noqa: PLC0415  (the same)
+    from students.exporting.precisions import STATIC  # noqa: PLC0415  (the same)
     from students.exporting.ranges import calibrate  # noqa: PLC0415  (the same)
     from students.fake_quantization import read_calibration  # noqa: PLC0415  (the same)
 
-    check_calibrated(chosen, texts or ranges)
     if STATIC not in chosen:
         return None
     if ranges is not None:
@@ -250,6 +257,15 @@ def _measured(paths: Sequence[Path], longest: int | None) -> list[dict[str, Any]
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     return [vars(row) for row in rows]
+
+
+def _bits(path: Path) -> dict[str, int]:
+    try:
+        return {str(layer): int(bits) for layer, bits in read_json(path).items()}
+    except OSError as error:
+        raise UserError(f"--bits {path} can't be read ({error.strerror}).") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"--bits {path} is no JSON of bits by layer ({error}).") from None
 
 
 def _lines(path: Path, option: str = "--texts") -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +20,7 @@ from students.exporting.forms import Form
 from students.exporting.golden import GOLDEN, Golden, check
 from students.exporting.lengths import longest_text
 from students.exporting.minimal import OPERATORS
-from students.exporting.precisions import PRECISIONS, check_calibrated, export
+from students.exporting.precisions import PRECISIONS, check_given, export
 from students.exporting.proof import check_shapes
 from students.exporting.readme import README, Deployed, readme
 from students.exporting.tasks import Task, task_of
@@ -49,6 +50,7 @@ def deploy(
     name: str = "",
     forms: Mapping[str, Form] | None = None,
     calibration: Calibration | None = None,
+    bits: Mapping[str, int] | None = None,
     tell: Tell = lambda _: None,
 ) -> list[Deployed]:
     """Write the folder; the files of an earlier export are replaced or removed.
@@ -67,6 +69,7 @@ def deploy(
         name: of the model, for the folder's README.
         forms: of the graphs, by precision; the others have the default.
         calibration: of int8-static.
+        bits: of mixed, by layer.
         tell: takes lines for the user.
 
     Raises:
@@ -74,14 +77,14 @@ def deploy(
     """
     golden = golden_of(model, tokenizer, texts)
     check_precisions(model, precisions)
-    check_calibrated(precisions, calibration)
+    check_given(precisions, calibration, bits)
     (out / GOLDEN).unlink(missing_ok=True)
     if "fp32" not in precisions and (reason := _unproven(model)):
         tell(reason)
     chosen = forms or {}
+    write = partial(export, metadata=metadata, calibration=calibration, bits=bits)
     files = [
-        _written(model, out, precision, golden, metadata, chosen.get(precision), calibration)
-        for precision in precisions
+        _written(model, out, precision, golden, partial(write, form=chosen.get(precision))) for precision in precisions
     ]
     refused = [said for file in files if (said := _refusal(file, least_agreement, most_difference))]
     kept = [file for file in files if not _refusal(file, least_agreement, most_difference)]
@@ -153,12 +156,10 @@ def _written(
     out: Path,
     precision: str,
     golden: Golden,
-    metadata: Mapping[str, object] | None,
-    form: Form | None,
-    calibration: Calibration | None,
+    write: Callable[[PreTrainedModel, Path, str], None],
 ) -> Deployed:
     path = out / f"model-{precision}.onnx"
-    export(model, path, precision, metadata, calibration=calibration, form=form)
+    write(model, path, precision)
     try:
         if precision == "fp32":
             check_shapes(model, path)

@@ -8,11 +8,11 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError, unknown
 from students.calibration import Calibration
-from students.exporting.files import export_fp16, export_fp32, export_int4, export_int8, export_static
+from students.exporting.files import export_fp16, export_fp32, export_int4, export_int8, export_mixed, export_static
 from students.exporting.forms import Form
 from students.exporting.running import Encoding
 
-STATIC = "int8-static"
+STATIC, MIXED = "int8-static", "mixed"
 PRECISIONS: dict[str, Callable[..., None]] = {
     "fp32": export_fp32,
     "fp16": export_fp16,
@@ -21,6 +21,7 @@ PRECISIONS: dict[str, Callable[..., None]] = {
     "int8-tables4": partial(export_int8, four_bit_tables=True),
     STATIC: export_static,
     "int4": export_int4,
+    MIXED: export_mixed,
 }
 
 
@@ -31,6 +32,7 @@ def export(
     metadata: Mapping[str, object] | None = None,
     *,
     calibration: Calibration | Sequence[Encoding] | None = None,
+    bits: Mapping[str, int] | None = None,
     form: Form | None = None,
 ) -> None:
     """Write a model as one ONNX file.
@@ -41,6 +43,7 @@ def export(
         precision: of `PRECISIONS`.
         metadata: kept in the file.
         calibration: of int8-static; see `students.exporting.files.export_static`. The others leave it.
+        bits: of mixed; see `students.exporting.files.export_mixed`. The others leave them.
         form: of the graph.
 
     Raises:
@@ -48,12 +51,15 @@ def export(
     """
     if precision not in PRECISIONS:
         raise unknown("precision", precision, PRECISIONS)
-    more = {"calibration": calibration} if precision == STATIC else {}
+    settings: dict[str, dict[str, object]] = {STATIC: {"calibration": calibration}, MIXED: {"bits": bits}}
+    more = settings.get(precision, {})
     PRECISIONS[precision](model, path, metadata, form=form, **more)
 
 
-def check_calibrated(precisions: Collection[str], calibration: object) -> None:
-    """Raise UserError if int8-static is wanted, and nothing gives its ranges."""
+def check_given(precisions: Collection[str], calibration: object, bits: object) -> None:
+    """Raise UserError if int8-static is wanted, and nothing gives its ranges; or mixed, and nothing gives its bits."""
+    if MIXED in precisions and bits is None:
+        raise UserError(f"--precision {MIXED} has 4 or 8 bits by layer: give --bits FILE, JSON with the bits of each.")
     if STATIC in precisions and calibration is None:
         raise UserError(
             f"--precision {STATIC} has fixed ranges: give --calibration FILE, with a text a line, or --ranges FILE, "

@@ -50,6 +50,7 @@ def write_forms(
     golden: Golden,
     metadata: Mapping[str, object] | None = None,
     calibration: Calibration | None = None,
+    bits: Mapping[str, int] | None = None,
 ) -> list[Path]:
     """Write every form of every precision, and the golden sentences beside them; return the files.
 
@@ -63,7 +64,7 @@ def write_forms(
     for precision in precisions:
         for form in FORMS[precision]:
             paths.append(folder / file_name(precision, form))
-            export(model, paths[-1], precision, metadata, calibration=calibration, form=form)
+            export(model, paths[-1], precision, metadata, calibration=calibration, bits=bits, form=form)
     golden.write(folder / GOLDEN)
     return paths
 
