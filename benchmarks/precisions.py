@@ -20,13 +20,18 @@ from pocketbert.errors import UserError
 from pocketbert.files import write_csv
 from pocketbert.machine import commit, processor
 from students.exporting.answers import torch_answers
-from students.exporting.deployment import PRECISIONS
+from students.exporting.direct import as_written
 from students.exporting.loading import find_folder, load
+from students.exporting.precisions import MIXED, PRECISIONS, STATIC, export
+from students.exporting.ranges import calibrate
 from students.exporting.running import run_onnx
 from students.exporting.tasks import task_of
 
 Floats = NDArray[np.floating[Any]]
 ROWS = 10_000
+CALIBRATED = 128
+"""Texts that ranges are taken of."""
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
@@ -36,16 +41,20 @@ def precisions(
     labelled: Annotated[Path, typer.Option(help="A .tsv (sentence, label) that the models were not trained on.")],
     results: Annotated[Path, typer.Option(help="CSV file to write.")],
     rows: Annotated[int, typer.Option(min=2, help="Of the file, from its beginning.")] = ROWS,
+    calibration: Annotated[
+        Path | None, typer.Option(help="Another .tsv, of which int8-static takes its ranges; default: none is made.")
+    ] = None,
 ) -> None:
     """Write every precision of each model, and compare its answers, a text at a time, with PyTorch's."""
     texts, labels = read_labelled(labelled, rows)
+    ranged = None if calibration is None else read_labelled(calibration, CALIBRATED)[0]
     found: list[dict[str, object]] = []
     loaded = {folder: load(find_folder(folder)) for folder in folders}
     for folder, (model, _) in loaded.items():
         if (task := task_of(model)) is None or task.name != "classification" or model.config.num_labels != 2:
             raise UserError(f"{folder} has no head of two classes: give a model trained on such sentences.")
     for folder, (model, tokenizer) in loaded.items():
-        found += [{"model": folder.name} | row for row in _rows(model, tokenizer, texts, np.array(labels))]
+        found += [{"model": folder.name} | row for row in _rows(model, tokenizer, texts, np.array(labels), ranged)]
     facts = {
         "rows": len(texts),
         "processor": processor(),
@@ -58,7 +67,11 @@ def precisions(
 
 
 def _rows(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], labels: Floats
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: list[str],
+    labels: Floats,
+    ranged: list[str] | None,
 ) -> list[dict[str, object]]:
     """Return a row a precision."""
     task = Task("sentences", "classification", (SENTENCE,), LABEL, ("0", "1"), "accuracy")
@@ -70,9 +83,11 @@ def _rows(
     right = float((reference.argmax(-1) == labels).mean())
     rows: list[dict[str, object]] = []
     with TemporaryDirectory() as place:
-        for precision, write in track(PRECISIONS.items(), model.config.model_type, transient=True):
+        fixed = None if ranged is None else calibrate(as_written(model), encoded(model, tokenizer, ranged))
+        wanted = [each for each in PRECISIONS if each != MIXED and (each != STATIC or fixed is not None)]
+        for precision in track(wanted, model.config.model_type, transient=True):
             path = Path(place, "model.onnx")
-            write(model, path)
+            export(model, path, precision, calibration=fixed)
             logits = run_onnx(path, encodings, batch_size=1)
             change = difference(task, labels, logits, reference)
             apart = np.abs(logits - reference)

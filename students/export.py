@@ -14,16 +14,18 @@ from rich.table import Table
 
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
+from pocketbert.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from students.calibration import Calibration
     from students.exporting.forms import Form
     from students.exporting.golden import Golden
     from students.exporting.readme import Deployed
 
 TASKS = ("classification", "token-classification", "question-answering", "embedding")
-PRECISIONS = ("fp32", "fp16", "int8", "int8-full", "int8-tables4", "int4")
+PRECISIONS = ("fp32", "fp16", "int8", "int8-full", "int8-tables4", "int8-static", "int4", "mixed")
 WIDTH = 160
 LENGTHS, ROUNDS = (16, 32, 64, 128), 12
 
@@ -47,6 +49,16 @@ def export(
         typer.Option(
             help="A text a line, for the golden sentences. Default: those of the folder's, or some English ones."
         ),
+    ] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="A text a line, at least 32, like those it will read: int8-static takes its ranges of them."),
+    ] = None,
+    ranges: Annotated[
+        Path | None, typer.Option(help="Or what a quantisation-aware training wrote: ranges.json.")
+    ] = None,
+    bits: Annotated[
+        Path | None, typer.Option(help="JSON: 4 or 8 by encoder layer, for mixed (students.sensitivity).")
     ] = None,
     min_agreement: Annotated[
         float, typer.Option(help="Least share of the texts' answers that must be PyTorch's.")
@@ -75,14 +87,20 @@ def export(
     if tune + every_form + (measured is not None) > 1:
         raise UserError("--tune measures here, --every-form and --measured are for another device: give one of them.")
     lines = None if texts is None else _lines(texts)
+    layers = None if bits is None else _bits(bits)
+    ranged = _lines(calibration, "--calibration") if calibration is not None else None
+    if ranged is not None and ranges is not None:
+        raise UserError("--calibration takes ranges of texts, and --ranges of a training: give one of them.")
     from pocketbert.weights import check_model_folder  # noqa: PLC0415  (seconds, which --help should not take)
     from students.exporting.deployment import deploy, golden_of  # noqa: PLC0415  (the same)
     from students.exporting.golden import GOLDEN, TEXTS, Golden  # noqa: PLC0415  (the same)
     from students.exporting.loading import find_folder, load  # noqa: PLC0415  (the same)
+    from students.exporting.precisions import check_given  # noqa: PLC0415  (the same)
     from students.exporting.source import source_of  # noqa: PLC0415  (the same)
     from students.exporting.tuning import FOLDER, write_forms  # noqa: PLC0415  (the same)
     from students.exporting.with_tokenizer import check_possible  # noqa: PLC0415  (the same)
 
+    check_given(chosen, calibration or ranges, layers)
     place = find_folder(folder)
     check_model_folder(place)
     target, own = out or place / "onnx", place / GOLDEN
@@ -90,17 +108,19 @@ def export(
     model, tokenizer = load(place, task)
     golden = golden_of(model, tokenizer, lines or (Golden.read(own).texts if own.is_file() else TEXTS))
     source = source_of(place)
+    fixed = _calibration(model, tokenizer, chosen, ranged, ranges)
     if with_tokenizer:
         check_possible(golden)
     if every_form:
-        paths = write_forms(model, target / FOLDER, chosen, golden, source)
+        paths = write_forms(model, target / FOLDER, chosen, golden, source, fixed, layers)
         console.print(f"{len(paths)} files in {target / FOLDER}: measure them with python -m benchmarks.phone or "
                       "benchmarks.latency --json, and give what that writes to --measured.")  # fmt: skip
         return
-    forms = _forms(model, chosen, golden, measured, tune=tune)
+    forms = _forms(model, chosen, golden, measured, fixed, layers, tune=tune)
     files = deploy(
         model, tokenizer, target, golden.texts, chosen, least_agreement=min_agreement,
-        most_difference=max_difference, metadata=source, name=folder.resolve().name, forms=forms, tell=console.print,
+        most_difference=max_difference, metadata=source, name=folder.resolve().name, forms=forms,
+        calibration=fixed, bits=layers, tell=console.print,
     )  # fmt: skip
     _tell_files(files)
     _write_more(tokenizer, target, files, with_tokenizer=with_tokenizer, ort=ort)
@@ -132,7 +152,14 @@ def _check_place(out: Path) -> None:
 
 
 def _forms(
-    model: "PreTrainedModel", chosen: Sequence[str], golden: "Golden", measured: Path | None, *, tune: bool
+    model: "PreTrainedModel",
+    chosen: Sequence[str],
+    golden: "Golden",
+    measured: Path | None,
+    calibration: "Calibration | None",
+    bits: dict[str, int] | None,
+    *,
+    tune: bool,
 ) -> dict[str, "Form"]:
     """Return the forms of the graphs that were the fastest, here or elsewhere; none where nobody measured."""
     from students.exporting.lengths import longest_text  # noqa: PLC0415  (seconds)
@@ -148,7 +175,7 @@ def _forms(
         found = measured_elsewhere(measured, chosen)
     elif tune:
         with TemporaryDirectory() as temporary:
-            files = write_forms(model, Path(temporary), chosen, golden)
+            files = write_forms(model, Path(temporary), chosen, golden, calibration=calibration, bits=bits)
             found = tuned(_measured(files, longest_text(model)), chosen)
     else:
         return {}
@@ -159,6 +186,27 @@ def _forms(
         table.add_row(each.precision, each.form.name, f"{each.speed:.2f}", "kept" if each.chosen else "")
     console.print(table)
     return {each.precision: each.form for each in found if each.chosen}
+
+
+def _calibration(
+    model: "PreTrainedModel",
+    tokenizer: "PreTrainedTokenizerBase",
+    chosen: Sequence[str],
+    texts: Sequence[str] | None,
+    ranges: Path | None,
+) -> "Calibration | None":
+    """Return the ranges of int8-static; None where it isn't wanted."""
+    from students.exporting.deployment import encode  # noqa: PLC0415  (seconds)
+    from students.exporting.direct import as_written  # noqa: PLC0415  (the same)
+    from students.exporting.precisions import STATIC  # noqa: PLC0415  (the same)
+    from students.exporting.ranges import calibrate  # noqa: PLC0415  (the same)
+    from students.fake_quantization import read_calibration  # noqa: PLC0415  (the same)
+
+    if STATIC not in chosen:
+        return None
+    if ranges is not None:
+        return read_calibration(ranges)
+    return calibrate(as_written(model), encode(model, tokenizer, texts or []))
 
 
 def _tell_files(files: Sequence["Deployed"]) -> None:
@@ -211,13 +259,22 @@ def _measured(paths: Sequence[Path], longest: int | None) -> list[dict[str, Any]
     return [vars(row) for row in rows]
 
 
-def _lines(path: Path) -> list[str]:
+def _bits(path: Path) -> dict[str, int]:
+    try:
+        return {str(layer): int(bits) for layer, bits in read_json(path).items()}
+    except OSError as error:
+        raise UserError(f"--bits {path} can't be read ({error.strerror}).") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"--bits {path} is no JSON of bits by layer ({error}).") from None
+
+
+def _lines(path: Path, option: str = "--texts") -> list[str]:
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--texts {path} can't be read as UTF-8 text ({error}).") from None
+        raise UserError(f"{option} {path} can't be read as UTF-8 text ({error}).") from None
     if not lines:
-        raise UserError(f"--texts {path} has no text: give a text a line.")
+        raise UserError(f"{option} {path} has no text: give a text a line.")
     return lines
 
 

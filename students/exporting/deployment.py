@@ -11,26 +11,20 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pocketbert.errors import UserError
 from pocketbert.files import write_json, write_text
+from students.calibration import Calibration
 from students.exporting.answers import torch_answers
 from students.exporting.direct import can_write
-from students.exporting.files import export_fp16, export_fp32, export_int4, export_int8
+from students.exporting.files import export_fp32
 from students.exporting.fitness import check_answers, check_model, check_precisions
 from students.exporting.forms import Form
 from students.exporting.golden import GOLDEN, Golden, check
 from students.exporting.lengths import longest_text
 from students.exporting.minimal import OPERATORS
+from students.exporting.precisions import PRECISIONS, check_given, export
 from students.exporting.proof import check_shapes
 from students.exporting.readme import README, Deployed, readme
 from students.exporting.tasks import Task, task_of
 
-PRECISIONS: dict[str, Callable[..., None]] = {
-    "fp32": export_fp32,
-    "fp16": export_fp16,
-    "int8": export_int8,
-    "int8-full": partial(export_int8, full_range=True),
-    "int8-tables4": partial(export_int8, four_bit_tables=True),
-    "int4": export_int4,
-}
 Text = str | Sequence[str]
 """Or a pair."""
 
@@ -55,6 +49,8 @@ def deploy(
     metadata: Mapping[str, object] | None = None,
     name: str = "",
     forms: Mapping[str, Form] | None = None,
+    calibration: Calibration | None = None,
+    bits: Mapping[str, int] | None = None,
     tell: Tell = lambda _: None,
 ) -> list[Deployed]:
     """Write the folder; the files of an earlier export are replaced or removed.
@@ -72,6 +68,8 @@ def deploy(
         metadata: kept in the files.
         name: of the model, for the folder's README.
         forms: of the graphs, by precision; the others have the default.
+        calibration: of int8-static.
+        bits: of mixed, by layer.
         tell: takes lines for the user.
 
     Raises:
@@ -79,11 +77,15 @@ def deploy(
     """
     golden = golden_of(model, tokenizer, texts)
     check_precisions(model, precisions)
+    check_given(precisions, calibration, bits)
     (out / GOLDEN).unlink(missing_ok=True)
     if "fp32" not in precisions and (reason := _unproven(model)):
         tell(reason)
     chosen = forms or {}
-    files = [_written(model, out, precision, golden, metadata, chosen.get(precision)) for precision in precisions]
+    write = partial(export, metadata=metadata, calibration=calibration, bits=bits)
+    files = [
+        _written(model, out, precision, golden, partial(write, form=chosen.get(precision))) for precision in precisions
+    ]
     refused = [said for file in files if (said := _refusal(file, least_agreement, most_difference))]
     kept = [file for file in files if not _refusal(file, least_agreement, most_difference)]
     if removed := _remove_others(out, {file.name for file in kept}, {file.name for file in files}):
@@ -154,11 +156,10 @@ def _written(
     out: Path,
     precision: str,
     golden: Golden,
-    metadata: Mapping[str, object] | None,
-    form: Form | None,
+    write: Callable[[PreTrainedModel, Path, str], None],
 ) -> Deployed:
     path = out / f"model-{precision}.onnx"
-    PRECISIONS[precision](model, path, metadata, form=form)
+    write(model, path, precision)
     try:
         if precision == "fp32":
             check_shapes(model, path)

@@ -15,7 +15,7 @@ from students.exporting.compact import FourBitTables, halved
 from students.exporting.direct import as_written, can_write, write
 from students.exporting.fallback import quantize_graph, trace
 from students.exporting.forms import Form, skipping
-from students.exporting.four_bits import Int4
+from students.exporting.four_bits import Int4, MixedBits
 from students.exporting.graph import write_model
 from students.exporting.lengths import longest_text
 from students.exporting.precision import Int8
@@ -112,6 +112,36 @@ def export_int4(
     else:
         graph = quantize_graph(trace(model), four_bit_tables=True, four_bit_products=True)
     write_model(graph, path, _properties(model, graph, metadata, "int4", form))
+
+
+def export_mixed(
+    model: PreTrainedModel,
+    path: Path,
+    metadata: Mapping[str, object] | None = None,
+    *,
+    bits: Mapping[str, int] | None = None,
+    form: Form | None = None,
+) -> None:
+    """Write a model as one ONNX file with layers of 4 and of 8 bits (Q-BERT); see `export_int4`.
+
+    Args:
+        model: see `export_fp32`; of a family that is written from its weights.
+        path: see `export_fp32`.
+        metadata: see `export_fp32`.
+        bits: 4 or 8 by encoder layer; see `students.sensitivity.choose_bits`.
+        form: see `export_fp32`; one of mixed bits.
+
+    Raises:
+        UserError: no bits, a model that goes through torch's exporter, or another model's layers.
+    """
+    if bits is None:
+        raise UserError("mixed has 4 or 8 bits by layer: give the bits of each.")
+    if not can_write(model):
+        raise UserError(f"{type(model).__name__} goes through torch's exporter, which has no mixed bits: take int4.")
+    written = as_written(model)
+    maker = partial(form.maker if form else MixedBits, model=written, bits=bits)
+    graph = _skipping(write(written, maker), form)
+    write_model(graph, path, _properties(model, graph, {"bits": dict(bits), **(metadata or {})}, "mixed", form))
 
 
 def export_static(

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper
 from torch import nn
 
 from students.exporting.compact import FourBitTables
-from students.exporting.four_bits import Int4
+from students.exporting.four_bits import Int4, MixedBits
 from students.exporting.graph import CONTRIB, Graph
 from students.exporting.precision import (
     PARTS,
@@ -128,6 +128,7 @@ FORMS: dict[str, tuple[Form, ...]] = {
         *_both("integer", _IntegerTables),
     ),
     "int4": (*_both("merged", Int4), *_both("separate", _SeparateInt4)),
+    "mixed": _both("merged", MixedBits),
     "int8-static": (*_both("integer", StaticInt8), *_both("standard", StandardStaticInt8)),
 }
 """By precision, the default first."""

@@ -10,10 +10,11 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
 from pocketbert.files import read_json
-from students.exporting.deployment import PRECISIONS
+from students.calibration import Calibration
 from students.exporting.direct import can_write
 from students.exporting.forms import FORMS, Form
 from students.exporting.golden import GOLDEN, Golden
+from students.exporting.precisions import export
 
 FOLDER = "forms"
 WORTH = 1.02
@@ -48,6 +49,8 @@ def write_forms(
     precisions: Sequence[str],
     golden: Golden,
     metadata: Mapping[str, object] | None = None,
+    calibration: Calibration | None = None,
+    bits: Mapping[str, int] | None = None,
 ) -> list[Path]:
     """Write every form of every precision, and the golden sentences beside them; return the files.
 
@@ -61,7 +64,7 @@ def write_forms(
     for precision in precisions:
         for form in FORMS[precision]:
             paths.append(folder / file_name(precision, form))
-            PRECISIONS[precision](model, paths[-1], metadata, form=form)
+            export(model, paths[-1], precision, metadata, calibration=calibration, bits=bits, form=form)
     golden.write(folder / GOLDEN)
     return paths
 

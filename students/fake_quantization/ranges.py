@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
+from students.calibration import Calibration, trained
 from students.fake_quantization.layers import QuantizedLinear
 
 RANGES = "ranges.json"
@@ -63,6 +64,19 @@ def read_ranges(path: Path) -> dict[str, float]:
     except OSError as error:
         raise UserError(f"{path} can't be read ({error.strerror}): give the file that write_ranges wrote") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path} holds no ranges ({error}): give the file that write_ranges wrote") from None
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Read what `write_ranges` wrote, as the file of int8-static wants it.
+
+    Raises:
+        UserError: see `read_ranges`.
+    """
+    ranges, document = read_ranges(path), read_json(path)
+    try:
+        return trained(ranges, int(document["largest_weight"]), per_tensor=bool(document["per_tensor"]))
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} holds no ranges ({error}): give the file that write_ranges wrote") from None
 
 

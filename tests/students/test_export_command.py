@@ -10,13 +10,20 @@ import onnxruntime
 import pytest
 import tokenizers
 import torch
-from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForQuestionAnswering, AutoModelForTokenClassification
+from transformers import (
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+)
 
 from pocketbert import command
 from students import export
 from students.exporting.forms import FORMS
 from students.exporting.golden import Golden, check
 from students.exporting.running import run_each
+from students.fake_quantization import attach, write_ranges
 from tests.running import run_here
 from tests.students.exporting import family_config, random_model
 from tests.students.wordpieces import wordpieces
@@ -243,3 +250,27 @@ def test_an_ort_file_answers_as_the_onnx_file_does(tmp_path: Path) -> None:
         np.testing.assert_allclose(*(np.stack([each["logits"] for each in found]) for found in answers), atol=1e-5)
     operators = (out / "required_operators.config").read_text()
     assert "DynamicQuantizeMatMul" in operators and str(tmp_path) not in operators
+
+
+def test_int8_with_fixed_ranges_from_texts_or_a_training(tmp_path: Path) -> None:
+    place = _folder(tmp_path / "model")
+    few, enough = tmp_path / "few.txt", tmp_path / "enough.txt"
+    few.write_text("the film\n")
+    enough.write_text("\n".join(" ".join(WORDS[: n % 6 + 1]) for n in range(40)))
+    options = ("--precision", "int8-static", "--precision", "int4", "--min-agreement", 0)
+    _refused(_export(place, *options), "int8-static has fixed ranges: give --calibration FILE")
+    _refused(_export(place, *options, "--calibration", tmp_path / "none.txt"), "--calibration")
+    _refused(_export(place, *options, "--calibration", few), "1 texts are too few to calibrate with")
+    _refused(_export(place, *options, "--ranges", tmp_path / "none.json"), "can't be read")
+    assert not (place / "onnx").exists()
+    result = _export(place, *options, "--calibration", enough, "--tune")
+    assert result.returncode == 0, result.stderr
+    assert {path.name for path in (place / "onnx").glob("*.onnx")} == {"model-int8-static.onnx", "model-int4.onnx"}
+    made = Golden.read(place / "onnx" / "golden.json").made
+    assert set(made) == {"model-int8-static.onnx", "model-int4.onnx"}
+    model = attach(AutoModelForSequenceClassification.from_pretrained(place))
+    model.train()
+    model(**{name: torch.tensor([ids]) for name, ids in wordpieces(WORDS)("the film was late").items()})
+    write_ranges(model, tmp_path / "ranges.json")
+    result = _export(place, *options, "--ranges", tmp_path / "ranges.json")
+    assert result.returncode == 0, result.stderr

@@ -1,15 +1,18 @@
 """Every form of a graph computes the same."""
 
+from functools import partial
+
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
 from students.exporting.answers import torch_answers
-from students.exporting.files import export_fp16, export_fp32, export_int4, export_int8
+from students.exporting.files import export_fp16, export_fp32, export_int4, export_int8, export_mixed, export_static
 from students.exporting.forms import FORMS
 from students.exporting.tasks import task_of
-from tests.students.exporting import family_config, random_model
+from students.sensitivity import layers_of
+from tests.students.exporting import family_config, random_model, texts
 
 EXPORTS = {
     "fp32": export_fp32,
@@ -18,9 +21,21 @@ EXPORTS = {
     "int8-full": lambda *given, **more: export_int8(*given, full_range=True, **more),
     "int8-tables4": lambda *given, **more: export_int8(*given, four_bit_tables=True, **more),
     "int4": export_int4,
+    "mixed": lambda model, *given, **more: export_mixed(
+        model, *given, bits={name: 4 + 4 * (number % 2) for number, name in enumerate(layers_of(model))}, **more
+    ),
+    "int8-static": partial(export_static, calibration=texts(tuple(range(3, 35)))),
 }
 EVERY = [(precision, form) for precision, forms in FORMS.items() for form in forms]
-LIMITS = {"fp32": 1e-5, "fp16": 5e-3, "int8": 0.1, "int8-full": 0.1, "int8-tables4": 0.3, "int4": 0.4}
+LIMITS = {
+    "fp32": 1e-5,
+    "fp16": 5e-3,
+    "int8": 0.1,
+    "int8-full": 0.1,
+    "int8-tables4": 0.3,
+    "int4": 0.4,
+    "int8-static": 0.15,
+}
 
 
 def _answers(path, feed):
