@@ -9,6 +9,7 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from benchmarks import report_compression as compression
 from benchmarks import report_format as form
 from benchmarks import report_tables as tables
 from benchmarks.report_curves import panels
@@ -111,6 +112,9 @@ def _measured_view(run: Record) -> dict[str, object]:
         "files": tables.files_table(run),
         "parity": tables.parity_table(run),
         "models": tables.models_table(run),
+        "compression": compression.compression_table(run),
+        "compression_notes": compression.compression_notes(run),
+        "compression_plot": compression.compression_plot(run),
     }
 
 

@@ -30,8 +30,16 @@ VARIANTS = (
     Variant("fp32 ONNX", "student_fp32_onnx", "student fp32"),
     Variant("PyTorch", "student", "student weights"),
 )
-"""The student's forms, the one a user would ship first."""
+"""The student's forms that every run has, the one a user would ship first."""
 TEACHER_FILE = "teacher fp32"
+
+
+def variants(run: Mapping[str, Any]) -> tuple[Variant, ...]:
+    """Return the student's forms: first the precision that a chain of compression ended with, if any other."""
+    precision = dig(run, "compression", "precision")
+    if not precision:
+        return VARIANTS
+    return (Variant(f"{precision} ONNX", f"student_{precision}_onnx", f"student {precision}"), *VARIANTS)
 
 
 def dig(tree: object, *path: str) -> Any:  # noqa: ANN401  (anything JSON can hold)
@@ -98,7 +106,7 @@ def shipped(run: Record) -> Variant:
     That is int8, else fp32 ONNX, else PyTorch: the first that was not refused and whose metric is known, or,
     where no metric is, the first with a file or a latency.
     """
-    allowed = [variant for variant in VARIANTS if not refused(run, variant)]
+    allowed = [variant for variant in variants(run) if not refused(run, variant)]
     for variant in allowed:
         if quality(run, variant.quality) is not None:
             return variant

@@ -182,7 +182,11 @@ def seeds_table(run: Record) -> Table:
 
 def latency_table(run: Record) -> Table:
     """Return p50 and p95 of every model at every length, with the speed against the fp32 teacher."""
-    ordered = sorted(records(run, "latency", "rows"), key=lambda row: number(row, "length") or 0)
+    of_steps = {
+        str(step.get("name")) for step in records(run, "compression", "steps")
+    }  # which have a table of their own
+    found = [row for row in records(run, "latency", "rows") if row.get("model") not in of_steps]
+    ordered = sorted(found, key=lambda row: number(row, "length") or 0)
     rows: list[list[Cell]] = []
     groups = {}
     for length, of_length in groupby(ordered, key=lambda row: row.get("length")):

@@ -6,7 +6,6 @@ from typing import Literal
 from benchmarks import report_format as form
 from benchmarks.report_facts import (
     TEACHER_FILE,
-    VARIANTS,
     Record,
     Variant,
     dig,
@@ -23,6 +22,7 @@ from benchmarks.report_facts import (
     size_ratio,
     speed_ratio,
     stated_length,
+    variants,
 )
 
 Verdict = Literal["better", "unclear", "worse", "unknown"]
@@ -155,7 +155,7 @@ def _detail(run: Record, variant: Variant) -> str:
         parts.append(f"{sizes[0]} against {sizes[1]}")
     if not parts:
         return ""
-    passed_over = [other.title for other in VARIANTS if refused(run, other)]
+    passed_over = [other.title for other in variants(run) if refused(run, other)]
     note = "".join(f" The {title} export was refused." for title in passed_over)
     teachers = several_teachers(run)
     average = f"the average of {len(teachers)} teachers, in speed and size the first of them"

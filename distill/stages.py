@@ -27,6 +27,8 @@ from distill.trainer import SECONDS, DistillTrainer, seconds_trained, total_step
 from pocketbert import processes
 from pocketbert.errors import UserError
 from pocketbert.files import read_json, write_json
+from students.fake_quantization import is_attached, load_ranges, read_ranges, write_ranges
+from students.fake_quantization.ranges import RANGES
 
 DONE = "stage.json"
 WEIGHTS = "student.safetensors"
@@ -183,6 +185,8 @@ def _run_stage(
 ) -> StageResult:
     if is_finished(folder):
         load_model(student, folder / WEIGHTS, device=str(student.device))
+        if is_attached(student):
+            load_ranges(student, read_ranges(folder / RANGES))
         return StageResult(**read_json(folder / DONE))
     rows, seed = conditions.rows, conditions.seed
     set_seed(seed)
@@ -249,6 +253,8 @@ def _finish(folder: Path, distiller: Distiller, result: StageResult) -> None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     save_model(distiller.student, str(folder / WEIGHTS))
+    if is_attached(distiller.student):
+        write_ranges(distiller.student, folder / RANGES)
     if any(True for _ in distiller.objectives.parameters()):
         save_model(distiller.objectives, str(folder / PROJECTIONS))
     write_json(folder / DONE, asdict(result))

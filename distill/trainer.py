@@ -29,6 +29,8 @@ from distill.recipes.schema import TrainingSettings
 from pocketbert import processes
 from pocketbert.devices import best_device
 from pocketbert.errors import UserError
+from students.fake_quantization import is_attached, load_ranges, read_ranges, write_ranges
+from students.fake_quantization.ranges import RANGES
 
 CHECKPOINTS_PER_STAGE = 10
 SECONDS = "seconds"
@@ -104,6 +106,17 @@ class DistillTrainer(Trainer):
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | None = None) -> Tensor:
         return clip_gradients(model.parameters(), math.inf) if grad_norm is None else grad_norm
+
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+        """Save the weights, and the ranges of a student that rounds, which are none of them."""
+        super()._save(output_dir, state_dict)
+        if is_attached(self._distiller.student):
+            write_ranges(self._distiller.student, Path(output_dir or str(self.args.output_dir)) / RANGES)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if is_attached(self._distiller.student):
+            load_ranges(self._distiller.student, read_ranges(Path(resume_from_checkpoint) / RANGES))
 
     def _tell_progress(self) -> None:
         """Let the Distiller know how far the training is."""

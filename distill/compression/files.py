@@ -1,22 +1,21 @@
 """The file that a state is shipped as, in its precision."""
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from transformers import PreTrainedModel
 
 from distill.compression.state import State
 from distill.data.encoding import MODEL_INPUTS
 from distill.exporting import origin
 from distill.preparation import Run
 from pocketbert.devices import move
-from students.calibration import trained
-from students.exporting.deployment import PRECISIONS
+from students.calibration import Calibration, trained
+from students.exporting.precisions import STATIC, export
 from students.exporting.running import Encoding
 
 CALIBRATION_ROWS = 256
-STATIC = "int8-static"
 
 
 def write_file(run: Run, state: State, path: Path) -> None:
@@ -35,10 +34,14 @@ def write_file(run: Run, state: State, path: Path) -> None:
 
 def writer(run: Run, state: State) -> Callable[..., None]:
     """Return what writes a model in a state's precision, given model, path and metadata."""
-    write: Callable[..., None] = PRECISIONS[state.precision]
-    if state.precision != STATIC:
-        return write
-    return partial(write, calibration=trained(state.ranges) if state.ranges else calibration_rows(run, state))
+
+    def write(model: PreTrainedModel, path: Path, metadata: Mapping[str, object]) -> None:
+        export(model, path, state.precision, metadata, calibration=calibration, bits=state.bits or None)
+
+    calibration: Calibration | Sequence[Encoding] | None = None
+    if state.precision == STATIC:
+        calibration = trained(state.ranges) if state.ranges else calibration_rows(run, state)
+    return write
 
 
 def calibration_rows(run: Run, state: State) -> Sequence[Encoding]:

@@ -19,6 +19,7 @@ class State:
         reading: the texts as it reads them.
         precision: of the file that it is shipped as.
         ranges: largest inputs of its layers by name, where quantisation-aware training has learnt them.
+        bits: 4 or 8 by layer, where the file has both.
         own_tokens: whether its tokenizer is another than the run's.
     """
 
@@ -26,4 +27,5 @@ class State:
     reading: Reading
     precision: str = FLOAT
     ranges: Mapping[str, float] = field(default_factory=dict)
+    bits: Mapping[str, int] = field(default_factory=dict)
     own_tokens: bool = False
