@@ -21,7 +21,9 @@ from transformers import (
 from pocketbert.errors import UserError
 from pocketbert.ib_bert import IBBertConfig
 from pocketbert.weights import check_model_folder
+from students import factorised, sharing
 from students.architecture import AUTO, FAMILIES, IB_BERT, MOBILEBERT, Proportions, StudentSpec
+from students.reshaping import from_folder, reshape
 
 _AUTO: Any = AutoModelForSequenceClassification  # its methods are untyped
 _AUTO_LANGUAGE: Any = AutoModelForMaskedLM
@@ -54,14 +56,14 @@ def build_student(spec: StudentSpec, teacher: PreTrainedModel) -> PreTrainedMode
     config = student_config(spec, teacher.config)
     auto = _AUTO_LANGUAGE if is_language_model(teacher) else _AUTO
     with torch.device("meta"):
-        needed = sum(parameter.nbytes for parameter in auto.from_config(config).parameters())
+        needed = sum(parameter.nbytes for parameter in reshape(auto.from_config(config)).parameters())
     available = psutil.virtual_memory().total
     if needed > available:
         raise UserError(
             f"student '{spec.name}' has {needed / 1e9:.0f} GB of weights and this machine {available / 1e9:.0f} GB of "
             "memory: make it smaller."
         )
-    model: PreTrainedModel = auto.from_config(config)
+    model = reshape(auto.from_config(config))
     model.eval()
     return model
 
@@ -87,6 +89,7 @@ def student_config(spec: StudentSpec, teacher: PreTrainedConfig) -> PreTrainedCo
         if getattr(teacher, name, None) is not None
     }
     settings = _settings(family, spec, teacher)
+    settings |= _shape(family, spec)
     if spec.has_bottleneck:
         settings |= _bottleneck_settings(spec, teacher)
         family = IB_BERT if spec.attention == "wide" else family
@@ -140,6 +143,14 @@ def _settings(family: str, spec: StudentSpec, teacher: PreTrainedConfig) -> dict
     if family == "electra":
         settings["embedding_size"] = _embedding_size(spec, teacher)
     return settings
+
+
+def _shape(family: str, spec: StudentSpec) -> dict[str, Any]:
+    """Return the fields of the shapes that transformers doesn't know."""
+    if spec.has_bottleneck:
+        return {}
+    narrow = {factorised.FIELD: spec.embedding} if spec.embedding and family != "electra" else {}
+    return narrow | ({sharing.FIELD: spec.group} if spec.group > 1 else {})
 
 
 def _bottleneck_settings(spec: StudentSpec, teacher: PreTrainedConfig) -> dict[str, Any]:
@@ -216,9 +227,7 @@ def load_student(folder: Path) -> PreTrainedModel:
 def _load(folder: Path, auto: Any, what: str) -> PreTrainedModel:  # noqa: ANN401  (transformers' classes are untyped)
     check_model_folder(folder)
     try:
-        model, info = auto.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
-        )
+        model, info = from_folder(auto, folder, use_safetensors=True, local_files_only=True, dtype=torch.float32)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder} can't be loaded as a {what} ({reason}).") from None

@@ -15,7 +15,8 @@ from transformers.activations import ACT2FN
 from pocketbert.errors import DoesNotFit
 from students.anatomy import Anatomy, Layer
 from students.classification_head import fit_head
-from students.forward import LayerStates, Texts, attend, embed, embedding_sum, run_layer
+from students.factorised import write_words
+from students.forward import LayerStates, Texts, attend, counts_of, embed, embedding_sum, run_layer
 from students.language_head import fit_language_head
 from students.principal import components
 from students.regression import fit_linear
@@ -106,7 +107,7 @@ def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) 
     projection = student.embedding_projection
     columns = kept if projection is None else torch.arange(teacher.word_embeddings.embedding_dim)
     tables = tables_for(student, teacher)
-    student.word_embeddings.weight.copy_(tables.word[:, columns])
+    write_words(student.word_embeddings, tables.word[:, columns], counts_of(texts, len(tables.word)))
     student.position_embeddings.weight.copy_(tables.position[:, columns])
     if student.token_type_embeddings is not None and tables.token_type is not None:
         student.token_type_embeddings.weight.copy_(tables.token_type[:, columns])

@@ -10,6 +10,7 @@ from pocketbert.errors import DoesNotFit
 from students.anatomy import anatomy
 from students.architecture import BOTTLENECKS, FAMILIES
 from students.bottleneck import copy_embeddings, same_form, start_bottleneck
+from students.factorised import is_factorised, write_words
 from students.selection import covariance
 from students.tables import tables_for
 
@@ -17,6 +18,8 @@ from students.tables import tables_for
 def check_principal(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     """Raise DoesNotFit unless the vocabularies agree and the student's embeddings are not the wider ones."""
     ours, theirs = _word_table(student).shape, _word_table(teacher).shape
+    if is_factorised(student.config):
+        ours = torch.Size((ours[0], student.config.hidden_size))
     if ours[0] != theirs[0]:
         raise DoesNotFit(f"the student knows {ours[0]} pieces and its teacher {theirs[0]}.")
     if ours[1] > theirs[1]:
@@ -36,9 +39,9 @@ def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> str:
     if same_form(student, teacher):
         copy_embeddings(student, teacher)
         return "the teacher's embeddings and head"
-    table = _word_table(student)
-    basis = components(_word_table(teacher), table.shape[1])
-    table.copy_(_word_table(teacher) @ basis)
+    narrow = is_factorised(student.config)
+    basis = components(_word_table(teacher), student.config.hidden_size if narrow else _word_table(student).shape[1])
+    write_words(student.get_input_embeddings(), _word_table(teacher) @ basis)
     taken = "the teacher's embeddings in principal components"
     if teacher.config.model_type not in FAMILIES:
         return taken

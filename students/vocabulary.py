@@ -19,6 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pocketbert.errors import DoesNotFit
 from students.pieces import Pieces, pieces_of
 from students.pieces.documents import document_of, restricted, with_document
+from students.reshaping import reshape
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ def reading(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     for name, number in model.config.to_dict().items():
         if name.endswith("_token_id") and number in places:
             setattr(config, name, places[number])
-    trimmed: PreTrainedModel = type(model)(config).eval()
+    trimmed = reshape(type(model)(config))
+    trimmed.eval()
     take_over(trimmed, model, kept)
     return trimmed
 

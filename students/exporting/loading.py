@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from pocketbert.errors import UserError
 from pocketbert.folders import load_config, load_tokenizer
 from pocketbert.weights import check_model_folder
+from students.reshaping import from_folder
 
 CLASSES: dict[str, Any] = {
     "classification": AutoModelForSequenceClassification,
@@ -59,9 +60,7 @@ def load(folder: Path, task: str | None = None) -> tuple[PreTrainedModel, PreTra
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
-        model, info = CLASSES[task].from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-        )
+        model, info = from_folder(CLASSES[task], folder, use_safetensors=True, dtype=torch.float32)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{folder} can't be loaded for {task} ({reason}).") from None
