@@ -48,7 +48,7 @@ def _widths(parts: Anatomy) -> dict[str, int]:
         "number of heads": parts.heads,
         "head size": parts.layers[0].head_size,
         "feed-forward width": parts.feed_forward,
-        "embedding width": parts.word_embeddings.embedding_dim,
+        "embedding width": parts.position_embeddings.embedding_dim,
     }
 
 
@@ -105,7 +105,7 @@ def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) 
     if _factorised(student, teacher):
         return _factors(student, teacher, texts, kept)
     projection = student.embedding_projection
-    columns = kept if projection is None else torch.arange(teacher.word_embeddings.embedding_dim)
+    columns = kept if projection is None else torch.arange(teacher.position_embeddings.embedding_dim)
     tables = tables_for(student, teacher)
     write_words(student.word_embeddings, tables.word[:, columns], counts_of(texts, len(tables.word)))
     student.position_embeddings.weight.copy_(tables.position[:, columns])
@@ -120,7 +120,7 @@ def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) 
 
 def _factorised(student: Anatomy, teacher: Anatomy) -> bool:
     """Tell whether the student's table is narrower than its teacher's, with a projection behind it."""
-    widths = (parts.word_embeddings.embedding_dim for parts in (student, teacher))
+    widths = (parts.position_embeddings.embedding_dim for parts in (student, teacher))
     return student.embedding_projection is not None and len(set(widths)) > 1
 
 
@@ -132,7 +132,7 @@ def _factors(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) -> 
     """
     projection, tables = student.embedding_projection, tables_for(student, teacher)
     assert projection is not None  # noqa: S101  (see `_factorised`)
-    basis = components(embedding_sum(teacher, texts), student.word_embeddings.embedding_dim)
+    basis = components(embedding_sum(teacher, texts), student.position_embeddings.embedding_dim)
     student.word_embeddings.weight.copy_(tables.word @ basis)
     student.position_embeddings.weight.copy_(tables.position @ basis)
     if student.token_type_embeddings is not None and tables.token_type is not None:

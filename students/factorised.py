@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from pocketbert.errors import DoesNotFit
 from students.architecture import FAMILIES
@@ -93,6 +93,12 @@ def write_words(embedding: Any, table: Tensor, counts: Tensor | None = None) -> 
     embedding.projection.weight.copy_(basis)
 
 
+def whole_table(embedding: Any) -> Tensor:  # noqa: ANN401  (either kind)
+    """Return the table [pieces, width] that word embeddings, whole or in two factors, stand for."""
+    table: Tensor = embedding.weight
+    return table @ embedding.projection.weight.T if isinstance(embedding, FactorisedEmbedding) else table
+
+
 def directions(table: Tensor, count: int, counts: Tensor | None = None) -> Tensor:
     """Return orthonormal directions [width, count], in which a table [pieces, width] keeps most of its rows.
 
@@ -103,8 +109,3 @@ def directions(table: Tensor, count: int, counts: Tensor | None = None) -> Tenso
     weights = torch.ones(len(rows)) if counts is None else (counts.double() + 1).sqrt()
     vectors: Tensor = torch.linalg.eigh(rows.T @ (rows * weights.to(rows)[:, None])).eigenvectors
     return vectors.flip(1)[:, :count].to(table.dtype)
-
-
-def is_factorised(config: PreTrainedConfig) -> bool:
-    """Tell whether a model's word table is in two factors."""
-    return getattr(config, FIELD, None) is not None

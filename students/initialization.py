@@ -62,7 +62,7 @@ def initialise(
         whole = unshared(student)
         start = initialise(whole, teacher, batches, method, layers)
         take_over(student, whole)
-        return replace(start, description=f"{start.description}; of the layers that share weights the mean")
+        return replace(start, description=f"{start.description}; of the layers that share weights the last one's")
     reason = ""
     if method == "auto":
         method, reason = choose(student, teacher)

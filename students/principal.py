@@ -1,7 +1,5 @@
 """A student with its teacher's embeddings, turned into fewer dimensions by principal components, and random layers."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -10,7 +8,7 @@ from pocketbert.errors import DoesNotFit
 from students.anatomy import anatomy
 from students.architecture import BOTTLENECKS, FAMILIES
 from students.bottleneck import copy_embeddings, same_form, start_bottleneck
-from students.factorised import is_factorised, write_words
+from students.factorised import whole_table, write_words
 from students.selection import covariance
 from students.tables import tables_for
 
@@ -18,8 +16,6 @@ from students.tables import tables_for
 def check_principal(student: PreTrainedModel, teacher: PreTrainedModel) -> None:
     """Raise DoesNotFit unless the vocabularies agree and the student's embeddings are not the wider ones."""
     ours, theirs = _word_table(student).shape, _word_table(teacher).shape
-    if is_factorised(student.config):
-        ours = torch.Size((ours[0], student.config.hidden_size))
     if ours[0] != theirs[0]:
         raise DoesNotFit(f"the student knows {ours[0]} pieces and its teacher {theirs[0]}.")
     if ours[1] > theirs[1]:
@@ -39,8 +35,7 @@ def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> str:
     if same_form(student, teacher):
         copy_embeddings(student, teacher)
         return "the teacher's embeddings and head"
-    narrow = is_factorised(student.config)
-    basis = components(_word_table(teacher), student.config.hidden_size if narrow else _word_table(student).shape[1])
+    basis = components(_word_table(teacher), _word_table(student).shape[1])
     write_words(student.get_input_embeddings(), _word_table(teacher) @ basis)
     taken = "the teacher's embeddings in principal components"
     if teacher.config.model_type not in FAMILIES:
@@ -63,6 +58,4 @@ def components(table: Tensor, count: int) -> Tensor:
 
 
 def _word_table(model: PreTrainedModel) -> Tensor:
-    table: Any = model.get_input_embeddings()
-    weight: Tensor = table.weight
-    return weight
+    return whole_table(model.get_input_embeddings())

@@ -38,14 +38,14 @@ def unshared(model: PreTrainedModel) -> PreTrainedModel:
 
 @torch.no_grad()
 def take_over(model: PreTrainedModel, whole: PreTrainedModel) -> None:
-    """Write to a model with shared layers the weights of one without: of each group the mean, of all else the same."""
+    """Write to a model with shared layers the weights of one without: of each group its last layer's.
+
+    On a fine-tuned MiniLM these gave answers nearer to the teacher's than the group's mean, or its first layer's.
+    """
     theirs = dict(whole.named_parameters())
-    groups: dict[int, tuple[nn.Parameter, list[torch.Tensor]]] = {}
     for name, weight in model.named_parameters(remove_duplicate=False):
         if name in theirs:
-            groups.setdefault(id(weight), (weight, []))[1].append(theirs[name])
-    for weight, sources in groups.values():
-        weight.copy_(torch.stack(sources).mean(0))
+            weight.copy_(theirs[name])
 
 
 def is_shared(config: PreTrainedConfig) -> bool:
