@@ -1,4 +1,4 @@
-"""A vocabulary trimmed to the pieces that a task's text uses most.
+"""A vocabulary trimmed to the pieces that a task's text uses most, and models that read it.
 
 What stays is a tokenizer of its own: rare words come in smaller pieces. Special tokens and every single character (or
 byte) stay, and pieces of characters that don't stand alone, so that hardly any text becomes unknown; none does where
