@@ -8,6 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import PreTrainedModel
 
 from pocketbert.errors import DoesNotFit
+from pocketbert.factorised import FactorisedEmbedding
 from students.anatomy import Layer, anatomy
 
 
@@ -29,7 +30,9 @@ def flops(model: PreTrainedModel, length: int = 128) -> int:
     except DoesNotFit:
         return counted_flops(model, length)
     encoder = sum(layer_flops(layer, length) for layer in parts.layers)
-    projection = () if parts.embedding_projection is None else (parts.embedding_projection,)
+    projection = [] if parts.embedding_projection is None else [parts.embedding_projection]
+    if isinstance(parts.word_embeddings, FactorisedEmbedding):
+        projection.append(parts.word_embeddings.projection)
     return encoder + length * _linear_flops(projection) + _linear_flops(step.linear for step in parts.head)
 
 

@@ -10,7 +10,7 @@ from nas.choosers import Asked
 from nas.dimensions import Dimension, Value
 from pocketbert.errors import UserError
 from pocketbert.files import fingerprint
-from students.architecture import FAMILIES, VOCABULARY, StudentSpec
+from students.architecture import ELECTRA, FAMILIES, VOCABULARY, StudentSpec
 
 Point = dict[str, Value]
 HEADS = "heads"
@@ -156,6 +156,8 @@ class SearchSpace:
             UserError: there is none: several families, or heads whose number times size is not the width.
         """
         space = self._only()
+        if space.family != ELECTRA and self.choices_of("embedding"):
+            raise UserError("--strategy supernet: slices share one whole table: leave --space embedding out.")
         for name in ("embedding", VOCABULARY):
             choices = self.choices_of(name)
             if len(choices) > 1:

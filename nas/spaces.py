@@ -26,6 +26,7 @@ from students.architecture import (
 )
 
 FAMILY = "family"
+EMBEDDING = "embedding"
 SEARCHED = (*FAMILIES, MOBILEBERT)
 WIDTHS = 16
 """A teacher's width is divided into so many steps: those of usual teachers then have several numbers of heads."""
@@ -64,6 +65,13 @@ def default_space(family: str, teacher: Proportions, layers: int, pieces: tuple[
 
 def _with_vocabularies(space: FamilySpace, pieces: tuple[int, ...]) -> FamilySpace:
     return replace(space, dimensions=(*space.dimensions, *([Dimension(VOCABULARY, pieces)] if pieces else [])))
+
+
+def _with_embedding(space: FamilySpace) -> FamilySpace:
+    """Return a space with the table's width among its dimensions; its values are the user's."""
+    if EMBEDDING in {d.name for d in space.dimensions}:
+        return space
+    return replace(space, dimensions=(*space.dimensions, Dimension(EMBEDDING, (1,))))
 
 
 def _mobilebert(teacher: Proportions, layers: int) -> FamilySpace:
@@ -115,11 +123,29 @@ def parse_space(
             raise unknown("family of the space", str(name), SEARCHED)
     varied = pieces if len(pieces) > 1 or VOCABULARY in given else ()
     spaces = [default_space(str(name), teacher, layers, varied) for name in families]
+    if EMBEDDING in given:  # whole tables unless asked for
+        spaces = [_with_embedding(space) for space in spaces]
     known = list(dict.fromkeys(d.name for space in spaces for d in space.dimensions))
     for name in given:
         if name not in known:
             raise _unknown(name, [*known, *[VOCABULARY] * bool(pieces), FAMILY], families, teacher, layers)
-    return SearchSpace(tuple(_restricted(space, given).without_dead_ends() for space in spaces))
+    restricted = tuple(_restricted(space, given).without_dead_ends() for space in spaces)
+    for space in restricted:
+        _check_embedding(space)
+    return SearchSpace(restricted)
+
+
+def _check_embedding(space: FamilySpace) -> None:
+    """Refuse tables wider than some of the students: every point of a space is a student."""
+    values = {
+        d.name: [int(choice) for choice in d.choices] for d in space.dimensions if d.name in {EMBEDDING, "hidden"}
+    }
+    widest, narrowest = max(values.get(EMBEDDING, [0])), min(values["hidden"])
+    if space.family in FAMILIES and space.family != ELECTRA and widest > narrowest:
+        raise UserError(
+            f"the space's embedding={widest} is wider than its hidden={narrowest} (family {space.family}): leave wide "
+            f"tables out, or narrow students, as in --space hidden={widest}."
+        )
 
 
 def _unknown(

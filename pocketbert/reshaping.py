@@ -1,12 +1,12 @@
-"""Models whose layers differ, read from an ordinary folder of config.json and safetensors.
+"""Models of shapes that transformers doesn't build, read from an ordinary folder of config.json and safetensors.
 
-transformers makes all layers alike. Here a model is made with its ordinary class, its modules get the sizes that the
-configuration holds beside the ordinary fields, and transformers then loads the weights into them. A folder without
-that field is loaded by transformers alone.
+Layers may differ, they may share their weights, and the word table may be made of two factors. Here a model is made
+with its ordinary class, its modules get what the configuration says beside the ordinary fields, and transformers then
+loads the weights into them. A folder without such fields is loaded by transformers alone.
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,11 @@ import torch
 from torch import nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
+from pocketbert import factorised, sharing
 from pocketbert.errors import UserError
 from pocketbert.folders import load_config
 from pocketbert.layer_sizes import LayerSizes, Sizes, read_sizes
+from pocketbert.sharing import share_layers
 
 _BERT = {
     "layers": "encoder.layer",
@@ -65,25 +67,45 @@ def from_pretrained(auto: Any, folder: Path, **options: Any) -> tuple[PreTrained
     options |= {"use_safetensors": True, "local_files_only": True, "dtype": torch.float32, "output_loading_info": True}
     config = load_config(folder)
     sizes = read_sizes(config, str(folder / "config.json"))
-    if sizes is None:
+    if sizes is None and not _has_shape(config):
         return auto.from_pretrained(folder, **options)  # type: ignore[no-any-return]  # (untyped)
     if config.model_type not in _NAMES or type(config) not in auto._model_mapping:
-        raise UserError(f"{folder}: a {config.model_type} model's layers can't differ: only {', '.join(_NAMES)} can.")
+        raise UserError(f"{folder}: a {config.model_type} model can't have such a shape: only {', '.join(_NAMES)} can.")
     original = auto._model_mapping[type(config)]
     strict = not options.pop("ignore_mismatched_sizes", False)
-    model, info = _sized(original, sizes).from_pretrained(folder, ignore_mismatched_sizes=True, **options)
+    model, info = _shaped(original, sizes).from_pretrained(folder, ignore_mismatched_sizes=True, **options)
     _check_weights(folder, model, info, strict=strict)
     model.__class__ = original
-    return model, info
+    share_layers(model)
+    present = set(dict(model.named_parameters()))  # of shared layers the first, whose weights are the others', too
+    return model, info | {"missing_keys": set(info["missing_keys"]) & present}
 
 
-def _sized(original: Any, sizes: Sizes) -> Any:  # noqa: ANN401  (a class that is made here has no type of its own)
-    """Return a class like `original` whose modules have the sizes from the start."""
+def new_model(kind: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:
+    """Return a model of a class with all that its configuration asks for; its weights are at random.
+
+    Raises:
+        UserError: the configuration's sizes are damaged.
+    """
+    model: PreTrainedModel = _shaped(kind, read_sizes(config, "the configuration"))(config)
+    model.__class__ = kind
+    share_layers(model)
+    return model
+
+
+def _has_shape(config: PreTrainedConfig) -> bool:
+    return any(getattr(config, field, None) is not None for field in (factorised.FIELD, sharing.FIELD))
+
+
+def _shaped(original: Any, sizes: Sizes | None) -> Any:  # noqa: ANN401  (a class that is made here has no type of its own)
+    """Return a class like `original` whose modules have their shapes from the start; layers are still apart."""
 
     def initialise(self: Any, config: PreTrainedConfig, *rest: Any, **named: Any) -> None:  # noqa: ANN401  (transformers')
-        with _one_head(config):
+        with nullcontext() if sizes is None else _one_head(config):
             original.__init__(self, config, *rest, **named)
-        reshape(self, sizes)
+        factorised.shape_table(self)
+        if sizes is not None:
+            reshape(self, sizes)
 
     return type(original.__name__, (original,), {"__init__": initialise, "__module__": original.__module__})
 

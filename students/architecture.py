@@ -18,6 +18,7 @@ MOST = {"layers": 256, "hidden": 16_384, "heads": 1024, "feed_forward": 65_536}
 
 MOST_OF_BOTTLENECKS = {"bottleneck": 16_384, "embedding": 16_384, "feed_forwards": 64}
 VOCABULARY = "vocabulary"
+ALL = "all"
 MOST_PIECES = 10_000_000
 SIZES = (*MOST, *MOST_OF_BOTTLENECKS, VOCABULARY)
 ATTENTION = ("shared", "narrow", "wide")
@@ -41,8 +42,9 @@ class StudentSpec:
         family: bert, roberta, electra, distilbert, mobilebert, ib_bert, or "auto": the teacher's if it is one of the
             first four, else bert.
         bottleneck: width inside the blocks of mobilebert (narrower than `hidden`) and ib_bert (wider); 0 for others.
-        embedding: width of their word embeddings, and of electra's, which then go through a projection (0: as wide as
-            the teacher's, at most `hidden`); 0 for others.
+        embedding: width of the word table, where it is in two factors (`students.factorised`; 0: one whole table); of
+            electra's tables, which go through a projection together (0: as wide as the teacher's, at most `hidden`);
+            and of those of mobilebert and ib_bert.
         feed_forwards: of mobilebert and ib_bert, how many stand one after the other in a layer.
         attention: of mobilebert: queries and keys through a bottleneck of their own and values from the hidden states
             ("shared", as released), all three from the block's bottleneck ("narrow", MobileBERT-tiny), or all from the
@@ -51,6 +53,8 @@ class StudentSpec:
             ("layer_norm").
         activation: of mobilebert: "relu" or "gelu". Sun et al. 2020, table 4: BERT's norm and "gelu" have 78.5 on GLUE
             at 192 ms, the other two 77.7 at 62 ms.
+        sharing: how many neighbouring layers share one set of weights, such as "2", or "all" (ALBERT); "" for none. Of
+            bert, roberta, electra and distilbert.
         vocabulary: pieces of the teacher's vocabulary that are kept, the ones that the task's text uses most; 0: all.
         description: where the sizes come from.
 
@@ -71,6 +75,7 @@ class StudentSpec:
     normalization: str = NORMALIZATION[0]
     activation: str = ACTIVATION[0]
     vocabulary: int = 0
+    sharing: str = ""
     description: str = ""
 
     def __post_init__(self) -> None:
@@ -86,13 +91,10 @@ class StudentSpec:
                 f"student {self.name}: bottleneck, feed_forwards, {', '.join(WORDS)} are for family=mobilebert and "
                 "family=ib_bert: add one of them."
             )
-        elif self.embedding and self.family != ELECTRA:
-            raise UserError(
-                f"student {self.name}: embedding is for family=electra (a narrow table and a projection), "
-                "family=mobilebert and family=ib_bert: add one of them."
-            )
         elif self.embedding:
             self._check_sizes({"embedding": MOST_OF_BOTTLENECKS["embedding"]})
+            self._check_narrow()
+        self._check_sharing()
         if self.family == IB_BERT and self._worded:
             raise UserError(f"student {self.name}: {self._worded[0]} is for family=mobilebert: leave it out.")
         for name, choices in WORDS.items():
@@ -112,6 +114,31 @@ class StudentSpec:
                 raise UserError(f"student {self.name}: {size}={value} must be a whole number of at least 1.")
             if value > limit:
                 raise UserError(f"student {self.name}: {size}={value} is more than {limit:,}: make it smaller.")
+
+    def _check_narrow(self) -> None:
+        if self.family != ELECTRA and self.embedding > self.hidden:
+            raise UserError(
+                f"student {self.name}: embedding={self.embedding} is wider than hidden={self.hidden}: make it narrower."
+            )
+
+    def _check_sharing(self) -> None:
+        if self.sharing in ("", ALL):
+            size = 1
+        elif self.sharing.isdecimal() and int(self.sharing) >= 1:
+            size = int(self.sharing)
+        else:
+            raise UserError(f"student {self.name}: sharing={self.sharing} is none: write sharing=all or sharing=2.")
+        if self.sharing and self.has_bottleneck:
+            raise UserError(f"student {self.name}: sharing is not for family={self.family}: leave it out.")
+        if size > self.layers:
+            raise UserError(
+                f"student {self.name}: sharing={size} is more than layers={self.layers}: write sharing=all or less."
+            )
+
+    @property
+    def group(self) -> int:
+        """How many neighbouring layers share their weights; 1: none do."""
+        return self.layers if self.sharing == ALL else int(self.sharing or 1)
 
     @property
     def _worded(self) -> list[str]:
@@ -133,6 +160,8 @@ class StudentSpec:
         """Layers x width/heads/feed-forward, of a bottleneck its width, and what else was asked for."""
         through = f"({self.bottleneck})" if self.has_bottleneck else ""
         words = [getattr(self, name) for name in self._worded]
+        words += [f"embeddings of {self.embedding}"] if self.embedding and not self.has_bottleneck else []
+        words += [f"{self.sharing} layers shared"] if self.group > 1 else []
         rest = [*words, *([f"{self.vocabulary:,} pieces"] if self.vocabulary else [])]
         return ", ".join([f"{self.layers}x{self.hidden}{through}/{self.heads}/{self.feed_forward}", *rest])
 

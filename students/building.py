@@ -18,9 +18,10 @@ from transformers import (
     RobertaConfig,
 )
 
+from pocketbert import factorised, sharing
 from pocketbert.errors import UserError
 from pocketbert.ib_bert import IBBertConfig
-from pocketbert.reshaping import from_pretrained
+from pocketbert.reshaping import from_pretrained, new_model
 from pocketbert.weights import check_model_folder
 from students.architecture import AUTO, FAMILIES, IB_BERT, MOBILEBERT, Proportions, StudentSpec
 
@@ -54,15 +55,16 @@ def build_student(spec: StudentSpec, teacher: PreTrainedModel) -> PreTrainedMode
     """
     config = student_config(spec, teacher.config)
     auto = _AUTO_LANGUAGE if is_language_model(teacher) else _AUTO
+    kind = auto._model_mapping[type(config)]
     with torch.device("meta"):
-        needed = sum(parameter.nbytes for parameter in auto.from_config(config).parameters())
+        needed = sum(parameter.nbytes for parameter in new_model(kind, config).parameters())
     available = psutil.virtual_memory().total
     if needed > available:
         raise UserError(
             f"student '{spec.name}' has {needed / 1e9:.0f} GB of weights and this machine {available / 1e9:.0f} GB of "
             "memory: make it smaller."
         )
-    model: PreTrainedModel = auto.from_config(config)
+    model = new_model(kind, config)
     model.eval()
     return model
 
@@ -88,6 +90,7 @@ def student_config(spec: StudentSpec, teacher: PreTrainedConfig) -> PreTrainedCo
         if getattr(teacher, name, None) is not None
     }
     settings = _settings(family, spec, teacher)
+    settings |= _shape(family, spec)
     if spec.has_bottleneck:
         settings |= _bottleneck_settings(spec, teacher)
         family = IB_BERT if spec.attention == "wide" else family
@@ -141,6 +144,14 @@ def _settings(family: str, spec: StudentSpec, teacher: PreTrainedConfig) -> dict
     if family == "electra":
         settings["embedding_size"] = _embedding_size(spec, teacher)
     return settings
+
+
+def _shape(family: str, spec: StudentSpec) -> dict[str, Any]:
+    """Return the fields of the shapes that transformers doesn't know."""
+    if spec.has_bottleneck:
+        return {}
+    narrow = {factorised.FIELD: spec.embedding} if spec.embedding and family != "electra" else {}
+    return narrow | ({sharing.FIELD: spec.group} if spec.group > 1 else {})
 
 
 def _bottleneck_settings(spec: StudentSpec, teacher: PreTrainedConfig) -> dict[str, Any]:

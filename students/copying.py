@@ -8,7 +8,8 @@ from torch import nn
 from pocketbert.errors import DoesNotFit
 from students.anatomy import Anatomy, Layer
 from students.classification_head import fit_head, same_head
-from students.forward import Texts, embed, run_layer
+from students.factorised import write_words
+from students.forward import Texts, counts_of, embed, run_layer
 from students.tables import tables_for
 
 _WIDTHS = {
@@ -25,7 +26,7 @@ def check_copy(student: Anatomy, teacher: Anatomy) -> None:
         ours, theirs = getattr(student, name), getattr(teacher, name)
         if ours != theirs:
             raise DoesNotFit(f"whole layers cannot be copied: the student's {title} is {ours}, its teacher's {theirs}.")
-    if student.word_embeddings.embedding_dim != teacher.word_embeddings.embedding_dim:
+    if student.position_embeddings.embedding_dim != teacher.position_embeddings.embedding_dim:
         raise DoesNotFit("whole layers cannot be copied: the embeddings of student and teacher differ in width.")
     if len(student.layers) > len(teacher.layers):
         raise DoesNotFit(
@@ -49,7 +50,8 @@ def copy(student: Anatomy, teacher: Anatomy, texts: Texts | None, layers: Sequen
     """
     check_copy(student, teacher)
     tables = tables_for(student, teacher)
-    student.word_embeddings.weight.copy_(tables.word)
+    counts = None if texts is None else counts_of(texts, len(tables.word))
+    write_words(student.word_embeddings, tables.word, counts)
     student.position_embeddings.weight.copy_(tables.position)
     if student.token_type_embeddings is not None and tables.token_type is not None:
         student.token_type_embeddings.weight.copy_(tables.token_type)

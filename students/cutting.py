@@ -15,7 +15,8 @@ from transformers.activations import ACT2FN
 from pocketbert.errors import DoesNotFit
 from students.anatomy import Anatomy, Layer
 from students.classification_head import fit_head
-from students.forward import LayerStates, Texts, attend, embed, embedding_sum, run_layer
+from students.factorised import write_words
+from students.forward import LayerStates, Texts, attend, counts_of, embed, embedding_sum, run_layer
 from students.language_head import fit_language_head
 from students.principal import components
 from students.regression import fit_linear
@@ -47,7 +48,7 @@ def _widths(parts: Anatomy) -> dict[str, int]:
         "number of heads": parts.heads,
         "head size": parts.layers[0].head_size,
         "feed-forward width": parts.feed_forward,
-        "embedding width": parts.word_embeddings.embedding_dim,
+        "embedding width": parts.position_embeddings.embedding_dim,
     }
 
 
@@ -104,9 +105,9 @@ def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) 
     if _factorised(student, teacher):
         return _factors(student, teacher, texts, kept)
     projection = student.embedding_projection
-    columns = kept if projection is None else torch.arange(teacher.word_embeddings.embedding_dim)
+    columns = kept if projection is None else torch.arange(teacher.position_embeddings.embedding_dim)
     tables = tables_for(student, teacher)
-    student.word_embeddings.weight.copy_(tables.word[:, columns])
+    write_words(student.word_embeddings, tables.word[:, columns], counts_of(texts, len(tables.word)))
     student.position_embeddings.weight.copy_(tables.position[:, columns])
     if student.token_type_embeddings is not None and tables.token_type is not None:
         student.token_type_embeddings.weight.copy_(tables.token_type[:, columns])
@@ -119,7 +120,7 @@ def _embeddings(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) 
 
 def _factorised(student: Anatomy, teacher: Anatomy) -> bool:
     """Tell whether the student's table is narrower than its teacher's, with a projection behind it."""
-    widths = (parts.word_embeddings.embedding_dim for parts in (student, teacher))
+    widths = (parts.position_embeddings.embedding_dim for parts in (student, teacher))
     return student.embedding_projection is not None and len(set(widths)) > 1
 
 
@@ -131,7 +132,7 @@ def _factors(student: Anatomy, teacher: Anatomy, texts: Texts, kept: Tensor) -> 
     """
     projection, tables = student.embedding_projection, tables_for(student, teacher)
     assert projection is not None  # noqa: S101  (see `_factorised`)
-    basis = components(embedding_sum(teacher, texts), student.word_embeddings.embedding_dim)
+    basis = components(embedding_sum(teacher, texts), student.position_embeddings.embedding_dim)
     student.word_embeddings.weight.copy_(tables.word @ basis)
     student.position_embeddings.weight.copy_(tables.position @ basis)
     if student.token_type_embeddings is not None and tables.token_type is not None:

@@ -48,6 +48,11 @@ def texts_of(batches: Sequence[Mapping[str, Tensor]]) -> Texts:
     )
 
 
+def counts_of(texts: Texts, pieces: int) -> Tensor:
+    """Return how often each piece of a vocabulary stands in the texts, [pieces]."""
+    return torch.bincount(texts.ids, minlength=pieces)
+
+
 def embedding_sum(parts: Anatomy, texts: Texts) -> Tensor:
     """Return word + position + token-type embeddings before their normalisation, [N, E]."""
     places = texts.positions + parts.position_offset

@@ -1,7 +1,7 @@
 """The weights that a student starts from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -14,6 +14,7 @@ from students.cutting import check_cut, cut
 from students.forward import texts_of
 from students.layer_maps import layer_map
 from students.principal import check_principal, principal
+from students.sharing import is_shared, take_over, unshared
 
 METHODS = ("auto", "copy", "cut", "pca", "random")
 
@@ -57,6 +58,11 @@ def initialise(
     """
     if method not in METHODS:
         raise unknown("initialisation", method, METHODS)
+    if is_shared(student.config):
+        whole = unshared(student)
+        start = initialise(whole, teacher, batches, method, layers)
+        take_over(student, whole)
+        return replace(start, description=f"{start.description}; of the layers that share weights the last one's")
     reason = ""
     if method == "auto":
         method, reason = choose(student, teacher)

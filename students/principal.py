@@ -1,7 +1,5 @@
 """A student with its teacher's embeddings, turned into fewer dimensions by principal components, and random layers."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -10,6 +8,7 @@ from pocketbert.errors import DoesNotFit
 from students.anatomy import anatomy
 from students.architecture import BOTTLENECKS, FAMILIES
 from students.bottleneck import copy_embeddings, same_form, start_bottleneck
+from students.factorised import whole_table, write_words
 from students.selection import covariance
 from students.tables import tables_for
 
@@ -36,9 +35,8 @@ def principal(student: PreTrainedModel, teacher: PreTrainedModel) -> str:
     if same_form(student, teacher):
         copy_embeddings(student, teacher)
         return "the teacher's embeddings and head"
-    table = _word_table(student)
-    basis = components(_word_table(teacher), table.shape[1])
-    table.copy_(_word_table(teacher) @ basis)
+    basis = components(_word_table(teacher), _word_table(student).shape[1])
+    write_words(student.get_input_embeddings(), _word_table(teacher) @ basis)
     taken = "the teacher's embeddings in principal components"
     if teacher.config.model_type not in FAMILIES:
         return taken
@@ -60,6 +58,4 @@ def components(table: Tensor, count: int) -> Tensor:
 
 
 def _word_table(model: PreTrainedModel) -> Tensor:
-    table: Any = model.get_input_embeddings()
-    weight: Tensor = table.weight
-    return weight
+    return whole_table(model.get_input_embeddings())

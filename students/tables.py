@@ -6,6 +6,7 @@ from torch import Tensor
 
 from pocketbert.errors import DoesNotFit
 from students.anatomy import Anatomy
+from students.factorised import whole_table
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ def tables_for(student: Anatomy, teacher: Anatomy) -> Tables:
     Raises:
         DoesNotFit: another vocabulary, or more positions than the teacher has.
     """
-    word = teacher.word_embeddings.weight
+    word = whole_table(teacher.word_embeddings)
     if len(word) != len(student.word_embeddings.weight):
         raise DoesNotFit(
             f"the student knows {len(student.word_embeddings.weight)} pieces and the teacher {len(word)}: "

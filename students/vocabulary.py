@@ -1,4 +1,4 @@
-"""A vocabulary trimmed to the pieces that a task's text uses most.
+"""A vocabulary trimmed to the pieces that a task's text uses most, and models that read it.
 
 What stays is a tokenizer of its own: rare words come in smaller pieces. Special tokens and every single character (or
 byte) stay, and pieces of characters that don't stand alone, so that hardly any text becomes unknown; none does where
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pocketbert.errors import DoesNotFit
+from pocketbert.reshaping import new_model
 from students.pieces import Pieces, pieces_of
 from students.pieces.documents import document_of, restricted, with_document
 
@@ -99,7 +100,8 @@ def reading(model: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
     for name, number in model.config.to_dict().items():
         if name.endswith("_token_id") and number in places:
             setattr(config, name, places[number])
-    trimmed: PreTrainedModel = type(model)(config).eval()
+    trimmed = new_model(type(model), config)
+    trimmed.eval()
     take_over(trimmed, model, kept)
     return trimmed
 

@@ -2,6 +2,7 @@
 
 from transformers import PreTrainedModel
 
+from pocketbert.factorised import FactorisedEmbedding
 from students.anatomy import Anatomy, Layer
 from students.exporting.blocks import mask_of, norm, position_and_type
 from students.exporting.graph import Graph
@@ -27,6 +28,8 @@ def write_encoder(graph: Graph, precision: Precision, model: PreTrainedModel) ->
 def _embeddings(graph: Graph, precision: Precision, model: PreTrainedModel, parts: Anatomy) -> str:
     """Write word + position (+ token type) embeddings, their norm and, where they are narrow, the projection."""
     total = precision.embedding(array(parts.word_embeddings.weight), "input_ids", "word")
+    if isinstance(parts.word_embeddings, FactorisedEmbedding):
+        total = precision.dense(parts.word_embeddings.projection, total, "word_projection")
     others = position_and_type(
         graph, model, parts.position_embeddings, parts.token_type_embeddings, parts.position_offset
     )

@@ -14,6 +14,9 @@ from transformers import (
 from distill.activations import ATTENTION_SCORES, HIDDEN_STATES, KEYS, LOGITS, QUERIES, VALUES, capture, joined, prepare
 from distill.shapes import shape_of
 from pocketbert.errors import DoesNotFit
+from students.building import build_student
+from students.sharing import unshared
+from students.spec import parse_student
 
 EVERYTHING = dict.fromkeys((LOGITS, HIDDEN_STATES, ATTENTION_SCORES, QUERIES, KEYS, VALUES))
 SIZES = {"vocab_size": 120, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 48}
@@ -151,3 +154,21 @@ def test_attention_is_in_single_precision_within_bfloat16_on_a_processor(bert):
         assert torch.allclose(ours, theirs, atol=1e-3)
     half.logits.float().sum().backward()
     assert all(torch.isfinite(parameter.grad).all() for parameter in model.parameters() if parameter.grad is not None)
+
+
+def test_layers_that_share_weights_are_told_apart():
+    teacher = AutoModelForSequenceClassification.from_config(FAMILIES["roberta"])
+    shared = build_student(parse_student("layers=3,hidden=32,heads=4,feed_forward=64,sharing=all"), teacher)
+    inputs = {"input_ids": torch.arange(5, 15).view(2, 5), "attention_mask": torch.ones(2, 5, dtype=torch.long)}
+    ours, theirs = (capture(model, inputs, EVERYTHING) for model in (prepared(shared), prepared(unshared(shared))))
+    for field in (HIDDEN_STATES, ATTENTION_SCORES, QUERIES, KEYS, VALUES):
+        before, after = getattr(theirs, field), getattr(ours, field)
+        assert before.keys() == after.keys()
+        assert len(after) >= 3
+        for layer, tensor in before.items():
+            assert torch.equal(after[layer], tensor), (field, layer)
+
+
+def prepared(model):
+    prepare(model, EVERYTHING)
+    return model.eval()

@@ -102,3 +102,15 @@ def test_a_file_is_a_mapping(tmp_path):
         file.write_text(text)
         with pytest.raises(UserError, match="space"):
             read_document(file)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+def test_a_narrow_table_can_be_searched_in_every_family(family):
+    space = _parse("embedding=32,64,96", "layers=2", "hidden=96,192", family=family)
+    assert {spec.embedding for spec in space.students()} == {32, 64, 96}
+    assert space.count() == len(list(space.students()))
+    assert _parse(family=family).choices_of("embedding") == ()
+    with pytest.raises(UserError, match="embedding=128 is wider than its hidden=96"):
+        _parse("embedding=32,128", "hidden=96,192", family=family)
+    with pytest.raises(UserError, match="leave --space embedding out"):
+        space.largest()

@@ -70,8 +70,17 @@ def test_sizes_left_out_are_such_that_they_can_be_cut_out_of_the_teacher(text, t
     assert parse_student(text, teacher).sizes == sizes
 
 
-def test_a_narrow_table_is_for_electra():
-    assert parse_student("tiny,family=electra,embedding=64").embedding == 64
+@pytest.mark.parametrize("family", ["electra", "bert", "roberta", "distilbert"])
+def test_a_narrow_table_is_for_every_family(family):
+    spec = parse_student(f"tiny,family={family},embedding=64")
+    assert (spec.embedding, spec.sizes) == (64, "4x312/12/1200, embeddings of 64")
+
+
+@pytest.mark.parametrize(("sharing", "group"), [("all", 4), ("2", 2), ("1", 1), ("3", 3)])
+def test_layers_share_in_groups(sharing, group):
+    spec = parse_student(f"tiny,sharing={sharing}")
+    assert spec.group == group
+    assert spec.sizes == "4x312/12/1200" + (f", {sharing} layers shared" if group > 1 else "")
 
 
 def test_the_family_can_be_asked_for():
@@ -140,7 +149,12 @@ def test_a_folder_does_not_shadow_a_students_name(tmp_path, monkeypatch):
         ("mobilebert,heads=5", "heads=5 does not divide bottleneck=128: take heads=4 or 8"),
         ("mobilebert,feed_forwards=0", "feed_forwards=0 must be"),
         ("mobilebert,family=bert", "are for family=mobilebert"),
-        ("tiny,embedding=64", "embedding is for family=electra"),
+        ("tiny,embedding=313", "embedding=313 is wider than hidden=312"),
+        ("tiny,embedding=-1", "embedding=-1 must be"),
+        ("tiny,sharing=some", "sharing=some is none: write sharing=all or sharing=2"),
+        ("tiny,sharing=0", "sharing=0 is none"),
+        ("tiny,sharing=5", "sharing=5 is more than layers=4"),
+        ("mobilebert,sharing=all", "sharing is not for family=mobilebert"),
         ("tiny,family=electra,embedding=-1", "embedding=-1 must be"),
         ("layers=2,hidden=64,family=mobilebert,embedding=0", "embedding=0 must be"),
     ],

@@ -1,0 +1,45 @@
+"""Layers that share one set of weights (ALBERT; Lan et al. 2020), as a property of any BERT-like model.
+
+Neighbouring layers are one and the same module, so that a group's weights are trained, stored and exported once.
+"""
+
+from typing import Any
+
+from torch import nn
+from transformers import PreTrainedModel
+
+FIELD = "layers_sharing"
+"""Of a configuration: how many neighbouring layers share their weights; without it none do."""
+
+
+def share_layers(model: PreTrainedModel) -> None:
+    """Make layers one module where the configuration asks for it: a group is its first layer, several times over."""
+    size = getattr(model.config, FIELD, None)
+    if size is None:
+        return
+    holder = holder_of(model)
+    layers = list(holder.layer)
+    holder.layer = nn.ModuleList(layers[number - number % size] for number in range(len(layers)))
+    # Of this model alone, not of its class: `save_pretrained` writes each weight once, and asks here for the others.
+    model._tied_weights_keys = own_names(model) | _same_names(model)
+
+
+def holder_of(model: PreTrainedModel) -> Any:  # noqa: ANN401  (transformers' encoder)
+    """Return the module that holds an encoder's layers as `layer`, live."""
+    base: Any = model.base_model
+    return base.transformer if model.config.model_type == "distilbert" else base.encoder
+
+
+def own_names(model: PreTrainedModel) -> dict[str, str]:
+    """Return the names of weights that a model's class ties, and those that they are tied to."""
+    return dict(type(model)._tied_weights_keys or {})
+
+
+def _same_names(model: PreTrainedModel) -> dict[str, str]:
+    """Return the names that a shared weight has beside its first, and that first."""
+    first: dict[int, str] = {}
+    return {
+        name: first[id(weight)]
+        for name, weight in model.named_parameters(remove_duplicate=False)
+        if first.setdefault(id(weight), name) != name and ".layer." in name
+    }
