@@ -9,7 +9,7 @@ from students.pruning.importance import Importance
 from students.pruning.sizes import LayerSizes, Sizes
 
 MULTIPLE = 8
-"""Widths stay multiples of it, for which the kernels of CPUs are made."""
+"""Widths go down to multiples of it: 8 float32 are one register of AVX2, and a choice has fewer steps."""
 
 
 @dataclass(frozen=True)
