@@ -12,6 +12,9 @@ from pocketbert.factorised import FIELD, FactorisedEmbedding, shape_table
 from students.architecture import FAMILIES
 
 
+RARER = 0.9
+
+
 def factorise(model: PreTrainedModel, embedding: int, counts: Tensor | None = None) -> PreTrainedModel:
     """Return a copy of a trained model with its word table in two factors.
 
@@ -58,10 +61,10 @@ def whole_table(embedding: Any) -> Tensor:  # noqa: ANN401  (either kind)
 def directions(table: Tensor, count: int, counts: Tensor | None = None) -> Tensor:
     """Return orthonormal directions [width, count], in which a table [pieces, width] keeps most of its rows.
 
-    They are the truncated singular value decomposition's of the rows, weighted by the root of how often each piece is
-    used, plus one: so that those which the text lacks count a little.
+    They are the truncated singular value decomposition's of the rows, weighted by how often each piece is used, plus
+    one, to the power of 0.9: so that rare pieces count a little more than they are used (LOG.md).
     """
     rows = table.double()
-    weights = torch.ones(len(rows)) if counts is None else (counts.double() + 1).sqrt()
+    weights = torch.ones(len(rows)) if counts is None else (counts.double() + 1) ** RARER
     vectors: Tensor = torch.linalg.eigh(rows.T @ (rows * weights.to(rows)[:, None])).eigenvectors
     return vectors.flip(1)[:, :count].to(table.dtype)

@@ -1,12 +1,13 @@
 """One file a step; each says what it can't do before anything long begins, and does it."""
 
-from distill.compression.plan import PRECISIONS, PRUNE, QAT, TRIM
-from distill.compression.steps import precision, pruning, training_aware, trimming
+from distill.compression.plan import FACTORISE, PRECISIONS, PRUNE, QAT, TRIM
+from distill.compression.steps import factorising, precision, pruning, training_aware, trimming
 from distill.compression.steps.base import Applied, Bench, Kind
 
 KINDS: dict[str, Kind] = {
     TRIM: Kind(trimming.check, trimming.apply),
     PRUNE: Kind(pruning.check, pruning.apply),
+    FACTORISE: Kind(factorising.check, factorising.apply),
     QAT: Kind(training_aware.check, training_aware.apply),
     **dict.fromkeys(PRECISIONS, Kind(precision.check, precision.apply)),
 }

@@ -1,6 +1,9 @@
 """`factorise:64`: the word table becomes 64 wide, with a projection behind it, and the model is distilled back."""
 
 from dataclasses import replace
+from typing import Any
+
+import torch
 
 from distill.compression.plan import NOT_AT_ALL, Step
 from distill.compression.recovery import recover, recovery_recipe
@@ -9,12 +12,24 @@ from distill.compression.steps.base import Applied, Bench
 from distill.preparation import Run, longest_input
 from distill.vocabulary import training_counts
 from pocketbert.errors import UserError
-from students.factorised import check_factorisable, factorise
+from pocketbert.factorised import FIELD
+from students.architecture import FAMILIES
+from students.factorised import factorise
 
 
 def check(step: Step, run: Run) -> None:
     """Raise UserError for a width that the table can't have."""
-    check_factorisable(run.student, _width(step))
+    width = _width(step)
+    table: Any = run.student.get_input_embeddings()
+    if getattr(run.student.config, FIELD, None) is not None or run.student.config.model_type not in FAMILIES:
+        raise UserError(
+            f"compression step '{step.text}': the word table of {run.student_name} is in two factors already, or its "
+            f"family ({run.student.config.model_type}) is not one of {', '.join(FAMILIES)}: leave the step out."
+        )
+    if width >= table.embedding_dim:
+        raise UserError(
+            f"compression step '{step.text}': the word table is {table.embedding_dim} wide, so give less than that."
+        )
 
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:
@@ -22,12 +37,12 @@ def apply(step: Step, state: State, bench: Bench) -> Applied:
     width, how = _width(step), bench.recovery(step)
     longest = min(bench.run.config.max_length, longest_input(state.model))
     counts = training_counts(bench.run.data, state.reading.tokenizer, longest)
-    before = state.model.get_input_embeddings().weight.shape
-    state = replace(state, model=factorise(state.model, width, counts))
+    table: Any = state.model.get_input_embeddings()
+    rows, columns = table.weight.shape
+    state = replace(state, model=factorise(state.model, width, torch.from_numpy(counts)))
     if how.by != NOT_AT_ALL:
         recipe = recovery_recipe(bench.run, how)
         recover(bench.run, state, recipe, how, bench.seed, bench.folder / "training", bench.title(step))
-    rows, columns = before
     return Applied(state, f"word table {rows:,} x {columns} -> {rows:,} x {width} and {width} x {columns}")
 
 
