@@ -136,7 +136,7 @@ def test_a_file_that_does_not_agree_is_refused_and_removed(tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--precision", "int9"], "unknown precision 'int9': did you mean int8?"),
+        (["--precision", "int9"], "unknown precision 'int9': did you mean int8 or int4?"),
         (["--task", "clasification"], "unknown task 'clasification': did you mean classification"),
         (["--max-difference", "0"], "--max-difference 0.0: it must be a number above 0."),
         (["--min-agreement", "2"], "--min-agreement 2.0: it must be from 0 to 1."),
