@@ -58,19 +58,21 @@ class Calibration:
         inputs: by the layer's name in the model; None: quantised as it runs.
         largest_weight: the integer of the largest weight of a channel; see `students.quantization`.
         per_tensor: one scale a matrix.
+        trained: the ranges are of a quantisation-aware training, and so of the model as it was trained.
         shifts: [out] by the layer's name, added to its bias: what rounding takes from its outputs on average.
     """
 
     inputs: Mapping[str, Activation | None]
     largest_weight: int = REDUCED_RANGE
     per_tensor: bool = False
+    trained: bool = False
     shifts: Mapping[str, Floats] = field(default_factory=dict)
 
 
 def trained(ranges: Mapping[str, float], largest_weight: int = FULL_RANGE, *, per_tensor: bool = False) -> Calibration:
     """Return the calibration that a quantisation-aware training learnt; see `students.fake_quantization`."""
     inputs = {name: Activation(-most, most) for name, most in ranges.items()}
-    return Calibration(inputs, largest_weight, per_tensor)
+    return Calibration(inputs, largest_weight, per_tensor, trained=True)
 
 
 def quantize_columns(weight: Floats, largest: int, *, per_tensor: bool = False) -> Quantized:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from pocketbert import command
 from pocketbert.errors import UserError, unknown
-from pocketbert.files import read_json
+from students.exporting.given import bits_of, calibration_of, lines_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -86,9 +86,9 @@ def export(
     chosen = _checked(precision, task, min_agreement, max_difference)
     if tune + every_form + (measured is not None) > 1:
         raise UserError("--tune measures here, --every-form and --measured are for another device: give one of them.")
-    lines = None if texts is None else _lines(texts)
-    layers = None if bits is None else _bits(bits)
-    ranged = _lines(calibration, "--calibration") if calibration is not None else None
+    lines = None if texts is None else lines_of(texts, "--texts")
+    layers = None if bits is None else bits_of(bits)
+    ranged = lines_of(calibration, "--calibration") if calibration is not None else None
     if ranged is not None and ranges is not None:
         raise UserError("--calibration takes ranges of texts, and --ranges of a training: give one of them.")
     from pocketbert.weights import check_model_folder  # noqa: PLC0415  (seconds, which --help should not take)
@@ -108,7 +108,7 @@ def export(
     model, tokenizer = load(place, task)
     golden = golden_of(model, tokenizer, lines or (Golden.read(own).texts if own.is_file() else TEXTS))
     source = source_of(place)
-    fixed = _calibration(model, tokenizer, chosen, ranged, ranges)
+    fixed = calibration_of(model, tokenizer, chosen, ranged, ranges)
     if with_tokenizer:
         check_possible(golden)
     if every_form:
@@ -188,27 +188,6 @@ def _forms(
     return {each.precision: each.form for each in found if each.chosen}
 
 
-def _calibration(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    chosen: Sequence[str],
-    texts: Sequence[str] | None,
-    ranges: Path | None,
-) -> "Calibration | None":
-    """Return the ranges of int8-static; None where it isn't wanted."""
-    from students.exporting.deployment import encode  # noqa: PLC0415  (seconds)
-    from students.exporting.direct import as_written  # noqa: PLC0415  (the same)
-    from students.exporting.precisions import STATIC  # noqa: PLC0415  (the same)
-    from students.exporting.ranges import calibrate  # noqa: PLC0415  (the same)
-    from students.fake_quantization import read_calibration  # noqa: PLC0415  (the same)
-
-    if STATIC not in chosen:
-        return None
-    if ranges is not None:
-        return read_calibration(ranges)
-    return calibrate(as_written(model), encode(model, tokenizer, texts or []))
-
-
 def _tell_files(files: Sequence["Deployed"]) -> None:
     table = Table(title=f"{files[0].checked.texts} sentences beside PyTorch")
     for column in ("file", "MB", "largest difference", "agreement"):
@@ -257,25 +236,6 @@ def _measured(paths: Sequence[Path], longest: int | None) -> list[dict[str, Any]
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )  # fmt: skip
     return [vars(row) for row in rows]
-
-
-def _bits(path: Path) -> dict[str, int]:
-    try:
-        return {str(layer): int(bits) for layer, bits in read_json(path).items()}
-    except OSError as error:
-        raise UserError(f"--bits {path} can't be read ({error.strerror}).") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise UserError(f"--bits {path} is no JSON of bits by layer ({error}).") from None
-
-
-def _lines(path: Path, option: str = "--texts") -> list[str]:
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{option} {path} can't be read as UTF-8 text ({error}).") from None
-    if not lines:
-        raise UserError(f"{option} {path} has no text: give a text a line.")
-    return lines
 
 
 if __name__ == "__main__":

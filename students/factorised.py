@@ -11,7 +11,6 @@ from pocketbert.errors import DoesNotFit
 from pocketbert.factorised import FIELD, FactorisedEmbedding, shape_table
 from students.architecture import FAMILIES
 
-
 RARER = 0.9
 
 

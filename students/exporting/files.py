@@ -8,7 +8,7 @@ from pathlib import Path
 import onnx
 from transformers import PreTrainedModel
 
-from pocketbert.errors import UserError
+from pocketbert.errors import DoesNotFit, UserError
 from students.calibration import Calibration
 from students.exporting.classes import bytes_by_class
 from students.exporting.compact import FourBitTables, halved
@@ -173,6 +173,10 @@ def export_static(
         raise UserError(f"{type(model).__name__} goes through torch's exporter, which has no int8-static: take int8.")
     written = as_written(model)
     ranges = calibration if isinstance(calibration, Calibration) else calibrate(written, calibration)
+    if ranges.trained and written is not model:
+        raise DoesNotFit(
+            "int8-static: NoNorms are folded into the layers, whose trained ranges change: calibrate on texts."
+        )
     maker = partial(form.maker if form else StaticInt8, model=written, calibration=ranges)
     graph = _skipping(write(written, maker), form)
     write_model(graph, path, _properties(model, graph, metadata, "int8, static", form))

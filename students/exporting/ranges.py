@@ -8,6 +8,7 @@ import numpy as np
 from onnxruntime.quantization.calibrate import HistogramCollector
 from transformers import PreTrainedModel
 
+from pocketbert.errors import unknown
 from students.calibration import Activation, Calibration, quantize_columns
 from students.exporting.calibration import Observed, observe
 from students.exporting.precision import FloatArray, weight_and_bias
@@ -45,8 +46,10 @@ def calibrate(
         largest: the integer of the largest weight of a channel.
 
     Raises:
-        UserError: too few texts.
+        UserError: no such method, or too few texts.
     """
+    if method not in METHODS:
+        raise unknown("calibration method", method, METHODS)
     linears, inputs, shifts = encoder_linears(model), dict[str, Activation | None](), dict[str, FloatArray]()
     for seen in observe(model, encodings):
         weight = weight_and_bias(*(linears[name] for name in seen.names))[0]

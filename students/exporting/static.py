@@ -31,7 +31,7 @@ class StaticInt8(Int8):
         self.calibration = calibration
         self._names: Mapping[int, str] = {id(x): name for name, x in encoder_linears(model).items()}
         check_calibration(model, calibration)
-        self._bytes: dict[tuple[str, int], str] = {}
+        self._bytes: dict[tuple[str, float, float, int], str] = {}
 
     def _product(self, linears: tuple[nn.Linear, ...], x: str, name: str) -> str:
         names = [self._names[id(linear)] for linear in linears]
@@ -41,16 +41,19 @@ class StaticInt8(Int8):
         weight, bias = weight_and_bias(*linears)
         if chosen.factors is not None:
             weight = weight * chosen.factors[:, None]
-        if self.calibration.shifts:
-            bias = bias + np.concatenate([self.calibration.shifts[each] for each in names])
+        bias = bias + np.concatenate([self._shift(each) for each in linears])
         values, scale = quantize_columns(weight, self.largest, per_tensor=self.calibration.per_tensor)
         return self._multiplied(self._quantized(x, chosen), chosen, (values, scale[0], bias), name)
 
+    def _shift(self, linear: nn.Linear) -> FloatArray:
+        found = self.calibration.shifts.get(self._names[id(linear)])
+        return np.zeros(linear.out_features, np.float32) if found is None else found
+
     def _quantized(self, x: str, chosen: Activation) -> str:
         """Write an input's bytes; layers that share it and its range share them."""
-        key = (x, id(chosen.factors) if chosen.factors is not None else 0)
+        key = (x, chosen.low, chosen.high, 0 if chosen.factors is None else id(chosen.factors))
         if key not in self._bytes:
-            graph, name = self.graph, f"{x}.static"
+            graph, name = self.graph, f"{x}.static{len(self._bytes)}"
             if chosen.factors is not None:
                 factors = graph.constant(f"{name}.factors", np.asarray(1 / chosen.factors, np.float32))
                 x = graph.op("Mul", [x, factors], f"{name}.smooth")

@@ -136,7 +136,7 @@ def test_a_file_that_does_not_agree_is_refused_and_removed(tmp_path: Path, monke
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--precision", "int9"], "unknown precision 'int9': did you mean int8?"),
+        (["--precision", "int9"], "unknown precision 'int9': did you mean int8 or int4?"),
         (["--task", "clasification"], "unknown task 'clasification': did you mean classification"),
         (["--max-difference", "0"], "--max-difference 0.0: it must be a number above 0."),
         (["--min-agreement", "2"], "--min-agreement 2.0: it must be from 0 to 1."),
@@ -274,3 +274,19 @@ def test_int8_with_fixed_ranges_from_texts_or_a_training(tmp_path: Path) -> None
     write_ranges(model, tmp_path / "ranges.json")
     result = _export(place, *options, "--ranges", tmp_path / "ranges.json")
     assert result.returncode == 0, result.stderr
+
+
+def test_layers_of_mixed_bits(tmp_path: Path) -> None:
+    place, bits = _folder(tmp_path / "model"), tmp_path / "bits.json"
+    options = (place, "--precision", "mixed", "--min-agreement", 0)
+    _refused(_export(*options), "mixed has 4 or 8 bits by layer: give --bits FILE")
+    _refused(_export(*options, "--bits", bits), "can't be read")
+    bits.write_text("[4]")
+    _refused(_export(*options, "--bits", bits), "no JSON of bits by layer")
+    bits.write_text('{"bert.encoder.layer.0": 4}')
+    _refused(_export(*options, "--bits", bits), "bits are of another model: bert.encoder.layer.1")
+    bits.write_text('{"bert.encoder.layer.0": 4, "bert.encoder.layer.1": 8}')
+    result = _export(*options, "--bits", bits)
+    assert result.returncode == 0, result.stderr
+    session = onnxruntime.InferenceSession(place / "onnx" / "model-mixed.onnx")
+    assert json.loads(session.get_modelmeta().custom_metadata_map["bits"])["bert.encoder.layer.1"] == 8

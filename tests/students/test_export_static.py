@@ -138,6 +138,26 @@ def test_layers_of_different_widths(tmp_path):
         assert 0 < error < 0.3 * np.abs(expected).max()
 
 
+def test_layers_of_one_input_may_have_ranges_of_their_own(tmp_path):
+    model, encodings = random_model(family_config("bert")), texts((9, 4))
+    ranges = trained(ranges_of(_followed(model)))
+    first = "bert.encoder.layer.0.attention.self"
+    ranges.inputs[f"{first}.query"] = Activation(-9.0, 9.0)
+    expected = torch_logits(detach(model), encodings)
+    for form in (each for each in FORMS["int8-static"] if not each.skips):
+        export_static(model, tmp_path / "model.onnx", calibration=ranges, form=form)
+        error = np.abs(run_onnx(tmp_path / "model.onnx", encodings) - expected).max()
+        assert 0 < error < 0.15 * np.abs(expected).max()
+
+
+def _followed(model):
+    attach(model).train()
+    with torch.no_grad():
+        for text in texts(TEXTS):
+            model(**{name: torch.tensor([ids]) for name, ids in text.items()})
+    return model.eval()
+
+
 def test_dynamic_layers_stand_beside_static_ones(tmp_path):
     model = random_model(family_config("bert"))
     ranges = calibrate(as_written(model), texts(TEXTS))
@@ -157,6 +177,11 @@ def test_what_can_not_be_is_refused(tmp_path: Path):
         write(calibration=trained({}))
     with pytest.raises(UserError, match=r"DebertaV2.* has no int8-static: take int8"):
         export_static(random_model(family_config("deberta-v2")), tmp_path / "x.onnx", calibration=texts(TEXTS))
+    mobile = random_model(family_config("mobilebert"))
+    with pytest.raises(DoesNotFit, match="NoNorms are folded"):
+        export_static(mobile, tmp_path / "x.onnx", calibration=trained(dict.fromkeys(encoder_linears(mobile), 1.0)))
+    with pytest.raises(UserError, match="unknown calibration method 'smoth': did you mean smooth"):
+        calibrate(mobile, texts(TEXTS), "smoth")
     with pytest.raises(UserError, match="unknown precision 'int9'"):
         export(random_model(family_config("bert")), tmp_path / "model.onnx", "int9")
     assert not list(tmp_path.iterdir())
