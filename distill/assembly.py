@@ -132,7 +132,8 @@ def _carry_out(request: Request, config: RunConfig, folder: Path, lock: FileLock
     processes.leave()
     if not processes.is_first():
         return None
-    outcome = compress(run, students, controls, partial(_milliseconds, request), console.print)
+    watch = partial(milliseconds, request.threads, request.rounds, max(request.lengths))
+    outcome = compress(run, students, controls, watch, console.print)
     students, controls = outcome.students, outcome.controls
     _say_quality(run, students, controls, start_logits, console)
 
@@ -338,13 +339,13 @@ def _latency(files: dict[str, Path], request: Request, run: Run, console: Consol
     }
 
 
-def _milliseconds(request: Request, model: PreTrainedModel) -> float:
-    """Return what a model's float32 file takes at best for the longest of the texts that are measured."""
+def milliseconds(threads: int, rounds: int, length: int, model: PreTrainedModel) -> float:
+    """Return what a model's float32 file takes at best for a text of so many tokens, or as long as it can be."""
     with TemporaryDirectory() as place:
         path = Path(place) / "model.onnx"
         export_fp32(model, path)
-        longest = min(max(request.lengths), preparation.longest_input(model))
-        rows = measure({"model": path}, [longest], batch=1, threads=request.threads, rounds=request.rounds)
+        lengths = [min(length, preparation.longest_input(model))]
+        rows = measure({"model": path}, lengths, batch=1, threads=threads, rounds=rounds)
     return min(min(each) for each in rows[0].raw_ms)
 
 

@@ -74,6 +74,7 @@ def carry_out(
     latency: Callable[[PreTrainedModel], float],
     most_loss: float,
     tell: Tell,
+    folder: Path | None = None,
 ) -> Chain:
     """Make a trained model smaller, step by step.
 
@@ -85,8 +86,9 @@ def carry_out(
         latency: milliseconds of a model's file.
         most_loss: of the metric; a step after which surely more of it is lost is refused, and ends the chain.
         tell: says a line.
+        folder: of the chain; None: its own in the run's.
     """
-    folder = run.folder / f"seed-{trained.seed}" / (FOLDER if role == "student" else f"{FOLDER}-{role}")
+    folder = folder or run.folder / f"seed-{trained.seed}" / (FOLDER if role == "student" else f"{FOLDER}-{role}")
     chain = Chain([_start(run, trained, folder / START)])
     start = chain.kept[0].logits
     for number, step in enumerate(steps, start=1):
