@@ -220,6 +220,8 @@ def train(trainer: DistillTrainer, distiller: Distiller, checkpoint: Path | None
         state: TrainerState = TrainerState.load_from_json(str(checkpoint / TRAINER_STATE))
         if state.global_step >= trainer.args.max_steps:
             load_model(distiller, checkpoint / "model.safetensors", device=str(distiller.student.device))
+            if is_attached(distiller.student):
+                load_ranges(distiller.student, read_ranges(checkpoint / RANGES))
             return state
     try:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -22,16 +22,16 @@ NEUTRAL = [f"word{i}" for i in range(60)]
 
 
 def tiny_bert(layers=4, hidden=32, heads=4, labels=2, **options):
-    config = BertConfig(
-        vocab_size=120,
-        hidden_size=hidden,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        intermediate_size=2 * hidden,
-        max_position_embeddings=48,
-        num_labels=labels,
-        **options,
-    )
+    sizes = {
+        "vocab_size": 120,
+        "hidden_size": hidden,
+        "num_hidden_layers": layers,
+        "num_attention_heads": heads,
+        "intermediate_size": 2 * hidden,
+        "max_position_embeddings": 48,
+        "num_labels": labels,
+    }
+    config = BertConfig(**sizes | options)
     return BertForSequenceClassification(config)
 
 

@@ -16,6 +16,7 @@ from distill.compression.measuring import measure
 from distill.compression.plan import Step
 from distill.compression.state import State
 from distill.compression.steps import KINDS, Applied, Bench
+from distill.compression.steps.pruning import check_together
 from distill.pipeline import Trained
 from distill.preparation import Logits, Run
 from pocketbert.devices import best_device, move
@@ -64,6 +65,7 @@ def check_chain(run: Run, steps: Sequence[Step]) -> None:
     """
     for step in steps:
         KINDS[step.name].check(step, run)
+    check_together(steps, run)
 
 
 def carry_out(

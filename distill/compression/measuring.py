@@ -64,7 +64,7 @@ def unlabelled(run: Run, state: State, path: Path) -> dict[str, float] | None:
     the answers are no classes.
     """
     rows, labelled = state.reading.rows.found, len(state.reading.rows.labelled)
-    count = len(rows) - labelled
+    count = min(len(rows), len(taught_rows(run, state.reading))) - labelled
     if run.task.kind != "classification" or count < LEAST_UNLABELLED:
         return None
     chosen = labelled + np.random.default_rng(run.config.seed).permutation(count)[:MOST_UNLABELLED]

@@ -8,7 +8,9 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError, unknown
 from students.calibration import Calibration
+from students.exporting.direct import can_write
 from students.exporting.files import export_fp16, export_fp32, export_int4, export_int8, export_mixed, export_static
+from students.exporting.folding import has_no_norm
 from students.exporting.forms import Form
 from students.exporting.running import Encoding
 
@@ -54,6 +56,27 @@ def export(
     settings: dict[str, dict[str, object]] = {STATIC: {"calibration": calibration}, MIXED: {"bits": bits}}
     more = settings.get(precision, {})
     PRECISIONS[precision](model, path, metadata, form=form, **more)
+
+
+def check_kernels(model: PreTrainedModel, precision: str, *, trained: bool = False) -> None:
+    """Raise UserError, before anything long, where a model's operators have no kernel in a precision.
+
+    Args:
+        model: of any family.
+        precision: of `PRECISIONS`.
+        trained: whether the ranges of int8-static would be those of a training.
+    """
+    if precision in {STATIC, MIXED} and not can_write(model):
+        kind = "fixed ranges" if precision == STATIC else "mixed bits"
+        raise UserError(
+            f"{type(model).__name__} ({model.config.model_type}) goes through torch's exporter, whose operators have no "
+            f"kernel with {kind}: take int8{' or int4' if precision == MIXED else ''}."
+        )
+    if trained and has_no_norm(model):
+        raise UserError(
+            f"{type(model).__name__} has norms that are folded into its layers, whose trained ranges change: take "
+            "int8-static, which calibrates on texts."
+        )
 
 
 def check_given(precisions: Collection[str], calibration: object, bits: object) -> None:

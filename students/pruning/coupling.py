@@ -14,6 +14,7 @@ import torch_pruning
 from torch import nn
 from transformers import PreTrainedModel
 
+from pocketbert.factorised import FactorisedEmbedding
 from students.anatomy import Anatomy, anatomy
 
 Group = Any
@@ -81,7 +82,10 @@ def remove_channels(
 
 def _first(parts: Anatomy) -> nn.Module:
     """Return the first module that writes the residual stream."""
-    return parts.word_embeddings if parts.embedding_projection is None else parts.embedding_projection
+    if parts.embedding_projection is not None:
+        return parts.embedding_projection
+    words = parts.word_embeddings
+    return words.projection if isinstance(words, FactorisedEmbedding) else words
 
 
 def _graph(model: PreTrainedModel) -> Any:  # noqa: ANN401  (untyped)
@@ -89,7 +93,11 @@ def _graph(model: PreTrainedModel) -> Any:  # noqa: ANN401  (untyped)
     example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with _all_trained(model), torch.enable_grad():
         return torch_pruning.DependencyGraph().build_dependency(
-            model, example_inputs=example, output_transform=lambda output: output.logits
+            model,
+            example_inputs=example,
+            output_transform=lambda output: output.logits,
+            # It would hide the projection inside it, whose result is its own.
+            ignored_layers=[module for module in model.modules() if isinstance(module, FactorisedEmbedding)],
         )
 
 

@@ -1,6 +1,7 @@
 """What every step of a chain is given, and gives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from distill.compression.plan import BY_LABELS, BY_TEACHER, Recovery, Step
 from distill.compression.state import State
 from distill.data.encoding import MODEL_INPUTS
 from distill.preparation import Run
+from pocketbert.errors import DoesNotFit, UserError
 
 MEASURED_ROWS, BATCH = 1024, 32
 """Labelled rows that a step looks at to tell what matters: some twenty thousand tokens."""
@@ -64,6 +66,17 @@ class Kind:
 
     check: Callable[[Step, Run], None]
     apply: Callable[[Step, State, Bench], Applied]
+
+
+@contextmanager
+def named(step: Step) -> Iterator[None]:
+    """Say of a refusal which step it is about."""
+    try:
+        yield
+    except DoesNotFit as error:
+        raise DoesNotFit(f"compression step '{step.text}': {error}") from None
+    except UserError as error:
+        raise UserError(f"compression step '{step.text}': {error}") from None
 
 
 def measured_batches(state: State, seed: int) -> Sequence[dict[str, Tensor]]:

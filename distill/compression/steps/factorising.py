@@ -36,10 +36,12 @@ def apply(step: Step, state: State, bench: Bench) -> Applied:
     """Factorise by what the task's text reads, and distil back."""
     width, how = _width(step), bench.recovery(step)
     longest = min(bench.run.config.max_length, longest_input(state.model))
-    counts = training_counts(bench.run.data, state.reading.tokenizer, longest)
+    found = torch.from_numpy(training_counts(bench.run.data, state.reading.tokenizer, longest))
     table: Any = state.model.get_input_embeddings()
     rows, columns = table.weight.shape
-    state = replace(state, model=factorise(state.model, width, torch.from_numpy(counts)))
+    counts = torch.zeros(rows, dtype=found.dtype)  # tables may have more rows than there are pieces
+    counts[: len(found)] = found
+    state = replace(state, model=factorise(state.model, width, counts))
     if how.by != NOT_AT_ALL:
         recipe = recovery_recipe(bench.run, how)
         recover(bench.run, state, recipe, how, bench.seed, bench.folder / "training", bench.title(step))

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from distill.compression.plan import Step
 from distill.compression.state import State
-from distill.compression.steps.base import Applied, Bench, measured_batches
+from distill.compression.steps.base import Applied, Bench, measured_batches, named
 from distill.preparation import Run
 from pocketbert.errors import UserError
-from students.exporting.precisions import MIXED, STATIC
+from students.exporting.precisions import MIXED, STATIC, check_kernels
 from students.sensitivity import HIGH, LOW, block_bytes, choose_bits, layers_of, sensitivities
 
 LEAST_TEXTS = 32
@@ -20,11 +20,13 @@ USUAL_MEAN = 6.0
 
 
 def check(step: Step, run: Run) -> None:
-    """Raise UserError for settings that it hasn't, or too few texts to take ranges from."""
+    """Raise UserError for settings that it hasn't, a family that it can't write, or too few texts to take ranges from."""
     if step.name == MIXED:
         _mean_bits(step)
     elif step.settings:
         raise UserError(f"compression step '{step.text}': {step.name} has no settings: leave '{step.settings}' out.")
+    with named(step):
+        check_kernels(run.student, step.name)
     if step.name == STATIC and len(run.rows.labelled) < LEAST_TEXTS:
         raise UserError(
             f"compression step '{step.text}': {len(run.rows.labelled)} labelled texts are too few to take ranges from: "

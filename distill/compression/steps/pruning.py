@@ -1,22 +1,48 @@
 """`prune:0.5`: half of the encoder's operations go, and what is left is distilled back; `rounds=3` in three steps."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 
-from distill.compression.plan import NOT_AT_ALL, Step
+from distill.compression.plan import NOT_AT_ALL, PRUNE, Step
 from distill.compression.recovery import recover, recovery_recipe
 from distill.compression.state import State
-from distill.compression.steps.base import Applied, Bench, measured_batches
+from distill.compression.steps.base import Applied, Bench, measured_batches, named
 from distill.preparation import Run
-from pocketbert.errors import UserError
-from students.pruning.planning import check_target
+from pocketbert.errors import DoesNotFit, UserError
+from students.architecture import FAMILIES
+from students.pruning.planning import check_target, least
 from students.pruning.pruner import Pruned, prune
-from students.pruning.sizes import sizes_of
+from students.pruning.sizes import MEASURED, sizes_of
 from students.pruning.targets import Target, parse_target
 
 
 def check(step: Step, run: Run) -> None:
-    """Raise UserError for a target that is none, or that the student can't reach."""
-    check_target(sizes_of(run.student), _target(step))
+    """Raise UserError for a target that is none, a family that can't be pruned, or what the student can't reach."""
+    target, family = _target(step), run.student.config.model_type
+    with named(step):
+        if family not in FAMILIES:
+            raise DoesNotFit(f"only {', '.join(FAMILIES)} can be pruned, and this is {family}: leave the step out.")
+        check_target(sizes_of(run.student), target)
+
+
+def check_together(steps: Sequence[Step], run: Run) -> None:
+    """Raise UserError for targets that can't be reached one after the other, each being a share of what is left."""
+    targets = [(step, _target(step)) for step in steps if step.name == PRUNE]
+    for number, (step, target) in enumerate(targets):
+        before = [each for _, each in targets[:number]]
+        if target.measure not in MEASURED or not before:
+            continue
+        cost, sizes = MEASURED[target.measure], sizes_of(run.student)
+        dimensions = {name for each in (*before, target) for name in each.ratios or each.dimensions}
+        smallest = cost(least(sizes, sorted(dimensions))) / cost(sizes)
+        left = math.prod(1 - each.share for each in before if each.measure == target.measure)
+        most = 1 - smallest / left
+        if target.share > most:
+            raise DoesNotFit(
+                f"compression step '{step.text}': after the pruning before it there is not so much to remove: give at "
+                f"most {max(0, int(most * 1000)) / 1000:g}, or leave it out."
+            )
 
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:

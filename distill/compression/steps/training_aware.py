@@ -5,20 +5,20 @@ from dataclasses import replace
 from distill.compression.plan import Step
 from distill.compression.recovery import recover, recovery_recipe
 from distill.compression.state import State
-from distill.compression.steps.base import Applied, Bench
+from distill.compression.steps.base import Applied, Bench, named
 from distill.preparation import Run
 from pocketbert.errors import UserError
+from students.exporting.precisions import STATIC, check_kernels
 from students.fake_quantization.attaching import attach, detach
 from students.fake_quantization.ranges import ranges_of
 from students.fake_quantization.settings import Settings
 
-FILE = "int8-static"
-
-
 def check(step: Step, run: Run) -> None:
-    """Raise UserError for settings, of which there are none."""
+    """Raise UserError for settings, of which there are none, or a family whose file can't have trained ranges."""
     if step.settings:
         raise UserError(f"compression step '{step.text}': it has recover, steps and rate alone, such as qat:steps=600.")
+    with named(step):
+        check_kernels(run.student, STATIC, trained=True)
 
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:
@@ -30,7 +30,7 @@ def apply(step: Step, state: State, bench: Bench) -> Applied:
     ranges = ranges_of(state.model)
     detach(state.model)
     note = f"trained with int8's rounding; {len(ranges)} layers with fixed ranges"
-    return Applied(replace(state, precision=FILE, ranges=ranges), note)
+    return Applied(replace(state, precision=STATIC, ranges=ranges), note)
 
 
 def _decay(steps: int) -> float:

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from distill.compression.plan import Step
 from distill.compression.state import State
-from distill.compression.steps.base import Applied, Bench
+from distill.compression.steps.base import Applied, Bench, named
 from distill.data.tasks import TEXT, TEXT_PAIR
 from distill.preparation import Run, longest_input
 from distill.reading import read
 from distill.vocabulary import training_counts
-from pocketbert.errors import DoesNotFit, UserError
+from pocketbert.errors import UserError
 from students.trimming import changes, trim_model
 from students.vocabulary import check_size, smallest_vocabulary
 
@@ -17,13 +17,11 @@ from students.vocabulary import check_size, smallest_vocabulary
 def check(step: Step, run: Run) -> None:
     """Raise UserError for a tokenizer that can't be trimmed, or a size that it can't have."""
     size, tokenizer = _size(step), run.reading.tokenizer
-    try:
+    with named(step):
         if size is None:
             smallest_vocabulary(tokenizer)
         else:
             check_size(tokenizer, size)
-    except DoesNotFit as error:
-        raise UserError(f"compression step '{step.text}': {error}") from None
 
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:
