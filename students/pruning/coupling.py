@@ -14,10 +14,31 @@ import torch_pruning
 from torch import nn
 from transformers import PreTrainedModel
 
+from pocketbert.factorised import FactorisedEmbedding
 from students.anatomy import Anatomy, anatomy
 
 Group = Any
 """torch-pruning's, which has no types: what is removed together, and how."""
+
+
+class _Factors(torch_pruning.BasePruningFunc):  # type: ignore[misc]  # untyped
+    """How a word table in two factors is pruned: what it gives is its projection's, and the narrow table stays."""
+
+    TARGET_MODULES = FactorisedEmbedding
+
+    def prune_out_channels(self, layer: FactorisedEmbedding, idxs: Sequence[int]) -> nn.Module:
+        torch_pruning.prune_linear_out_channels(layer.projection, idxs)
+        return layer
+
+    prune_in_channels = prune_out_channels
+
+    def get_out_channels(self, layer: FactorisedEmbedding) -> int:
+        return layer.projection.out_features
+
+    get_in_channels = get_out_channels
+
+
+_FACTORS = _Factors()
 
 
 @dataclass(frozen=True)
@@ -89,7 +110,10 @@ def _graph(model: PreTrainedModel) -> Any:  # noqa: ANN401  (untyped)
     example = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
     with _all_trained(model), torch.enable_grad():
         return torch_pruning.DependencyGraph().build_dependency(
-            model, example_inputs=example, output_transform=lambda output: output.logits
+            model,
+            example_inputs=example,
+            output_transform=lambda output: output.logits,
+            customized_pruners={FactorisedEmbedding: _FACTORS},
         )
 
 
@@ -107,9 +131,9 @@ def _all_trained(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _group(graph: Any, module: nn.Module, channels: Sequence[int]) -> Group:  # noqa: ANN401  (untyped)
-    remove: Callable[..., Any] = (
-        torch_pruning.prune_embedding_out_channels
-        if isinstance(module, nn.Embedding)
-        else torch_pruning.prune_linear_out_channels
-    )
+    remove: Callable[..., Any] = torch_pruning.prune_linear_out_channels
+    if isinstance(module, FactorisedEmbedding):
+        remove = _FACTORS.prune_out_channels
+    elif isinstance(module, nn.Embedding):
+        remove = torch_pruning.prune_embedding_out_channels
     return graph.get_pruning_group(module, remove, list(channels))

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from pocketbert.factorised import FactorisedEmbedding
 from pocketbert.layer_sizes import write_sizes
 from pocketbert.reshaping import encoder_layers, set_heads
 from students.anatomy import Anatomy, anatomy
@@ -68,8 +69,14 @@ def check_shapes(model: PreTrainedModel, sizes: Sizes) -> None:
 def _shapes(parts: Anatomy, sizes: Sizes) -> Iterator[tuple[str, torch.Tensor, tuple[int, ...]]]:
     """Yield a name, a weight and the shape that it should have."""
     hidden, width = sizes.hidden, sizes.embedding or sizes.hidden
-    tables = (parts.word_embeddings, parts.position_embeddings, parts.token_type_embeddings)
-    for table in tables:
+    words = parts.word_embeddings
+    if isinstance(words, FactorisedEmbedding):
+        yield "the word table's projection", words.projection.weight, (width, words.embedding_dim)
+    for table in (
+        None if isinstance(words, FactorisedEmbedding) else words,
+        parts.position_embeddings,
+        parts.token_type_embeddings,
+    ):
         if table is not None:
             yield "an embedding", table.weight, (table.num_embeddings, width)
     yield "the embeddings' norm", parts.embedding_norm.weight, (width,)
