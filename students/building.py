@@ -212,6 +212,7 @@ def save_student(model: PreTrainedModel, folder: Path) -> None:
     """Write a model as config.json and model.safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
+    sharing.mark(model, folder / "model.safetensors")
     # safetensors writes for its owner alone
     (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
 
