@@ -57,8 +57,8 @@ def default_space(family: str, teacher: Proportions, layers: int, pieces: tuple[
             Dimension("feed_forward", tuple(range(inner, teacher.feed_forward + 1, inner))),
             *([Dimension("embedding", tables)] if family == ELECTRA else []),
         ),
-        largest_head=teacher.hidden // teacher.heads,
-        smallest_head=min(SMALLEST_HEAD, teacher.hidden // teacher.heads),
+        largest_head=teacher.largest_head,
+        smallest_head=min(SMALLEST_HEAD, teacher.largest_head),
     )
     return _with_vocabularies(space, pieces)
 

@@ -16,6 +16,7 @@ from students.pruning.removal import removed
 from students.pruning.repair import repair
 from students.pruning.sizes import MEASURED, Sizes, encoder_flops, encoder_parameters, sizes_of
 from students.pruning.targets import Target
+from students.sharing import is_shared
 
 Latency = Callable[[PreTrainedModel], float]
 """Seconds that a model takes."""
@@ -119,6 +120,11 @@ def _check(
     anatomy(model)  # raises for other families
     if not type(model).__name__.endswith("ForSequenceClassification"):
         raise DoesNotFit(f"a {type(model).__name__} can't be pruned: take a sequence classifier that was trained.")
+    if is_shared(model.config):
+        raise DoesNotFit(
+            "a model whose layers share weights can't be pruned: what is least useful differs from layer to layer. "
+            "Take one without sharing, or give a student of smaller sizes with sharing=…."
+        )
     if not batches:
         raise UserError("pruning needs some of the task's text to measure the model on, and there is none: give some.")
     if target.measure == "latency" and latency is None:
