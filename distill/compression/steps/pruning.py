@@ -9,13 +9,14 @@ from distill.compression.steps.base import Applied, Bench, measured_batches
 from distill.preparation import Run
 from pocketbert.errors import UserError
 from students.pruning.planning import check_target
-from students.pruning.pruner import Pruned, prune
+from students.pruning.pruner import Pruned, check_prunable, prune
 from students.pruning.sizes import sizes_of
 from students.pruning.targets import Target, parse_target
 
 
 def check(step: Step, run: Run) -> None:
-    """Raise UserError for a target that is none, or that the student can't reach."""
+    """Raise UserError for a student that can't be pruned, or a target that is none or that it can't reach."""
+    check_prunable(run.student)
     check_target(sizes_of(run.student), _target(step))
 
 
