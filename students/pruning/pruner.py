@@ -8,6 +8,7 @@ from transformers import PreTrainedModel
 
 from pocketbert.errors import DoesNotFit, UserError
 from students.anatomy import anatomy
+from students.architecture import FAMILIES
 from students.forward import texts_of
 from students.pruning.importance import Importance, importance_of
 from students.pruning.kept import Kept, strongest_layers, strongest_of
@@ -114,17 +115,23 @@ def prune(
     return Pruned(smaller, start, sizes_of(smaller), layers, *seconds)
 
 
-def _check(
-    model: PreTrainedModel, target: Target, batches: Sequence[Mapping[str, Tensor]], latency: Latency | None
-) -> None:
-    anatomy(model)  # raises for other families
-    if not type(model).__name__.endswith("ForSequenceClassification"):
-        raise DoesNotFit(f"a {type(model).__name__} can't be pruned: take a sequence classifier that was trained.")
+def check_prunable(model: PreTrainedModel) -> None:
+    """Raise DoesNotFit for a model of another family than bert, roberta, electra, distilbert, or with shared layers."""
+    if model.config.model_type not in FAMILIES:
+        raise DoesNotFit(f"a {model.config.model_type} model can't be pruned: only {', '.join(FAMILIES)} can.")
     if is_shared(model.config):
         raise DoesNotFit(
             "a model whose layers share weights can't be pruned: what is least useful differs from layer to layer. "
             "Take one without sharing, or give a student of smaller sizes with sharing=…."
         )
+
+
+def _check(
+    model: PreTrainedModel, target: Target, batches: Sequence[Mapping[str, Tensor]], latency: Latency | None
+) -> None:
+    check_prunable(model)
+    if not type(model).__name__.endswith("ForSequenceClassification"):
+        raise DoesNotFit(f"a {type(model).__name__} can't be pruned: take a sequence classifier that was trained.")
     if not batches:
         raise UserError("pruning needs some of the task's text to measure the model on, and there is none: give some.")
     if target.measure == "latency" and latency is None:

@@ -51,6 +51,14 @@ def test_directions_are_those_of_a_weighted_singular_value_decomposition():
     np.testing.assert_allclose(ours @ ours.T, theirs @ theirs.T, atol=1e-9)
 
 
+def test_rows_that_no_piece_has_count_as_those_that_no_text_uses():
+    """Tables are often padded to more rows than their tokenizer has pieces."""
+    counts = torch.arange(VOCABULARY - 20)
+    padded = torch.cat([counts, torch.zeros(20, dtype=torch.long)])
+    short, whole = (factorise(classifier("bert"), 7, each) for each in (counts, padded))
+    assert torch.equal(logits(short, batches(1)), logits(whole, batches(1)))
+
+
 def test_pieces_that_the_text_uses_are_kept_best():
     model = classifier("bert")
     counts = torch.zeros(VOCABULARY, dtype=torch.long)
