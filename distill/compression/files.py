@@ -12,7 +12,9 @@ from distill.exporting import origin
 from distill.preparation import Run
 from pocketbert.devices import move
 from students.calibration import Calibration, trained
+from students.exporting.direct import as_written
 from students.exporting.precisions import STATIC, export
+from students.exporting.ranges import calibrate
 from students.exporting.running import Encoding
 
 CALIBRATION_ROWS = 256
@@ -38,9 +40,11 @@ def writer(run: Run, state: State) -> Callable[..., None]:
     def write(model: PreTrainedModel, path: Path, metadata: Mapping[str, object]) -> None:
         export(model, path, state.precision, metadata, calibration=calibration, bits=state.bits or None)
 
-    calibration: Calibration | Sequence[Encoding] | None = None
-    if state.precision == STATIC:
-        calibration = trained(state.ranges) if state.ranges else calibration_rows(run, state)
+    calibration: Calibration | None = None
+    if state.precision == STATIC and state.ranges:
+        calibration = trained(state.ranges)
+    elif state.precision == STATIC:
+        calibration = calibrate(as_written(state.model), calibration_rows(run, state), state.method)
     return write
 
 

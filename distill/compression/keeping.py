@@ -43,7 +43,7 @@ def keep(kept: Kept, folder: Path) -> None:
     save_student(kept.state.model, folder / "model")
     kept.state.reading.tokenizer.save_pretrained(folder / "model")
     save_file({"file": kept.logits, "float": kept.float_logits}, folder / ANSWERS)
-    facts = {name: getattr(kept.state, name) for name in ("precision", "ranges", "bits", "own_tokens")}
+    facts = {name: getattr(kept.state, name) for name in ("precision", "method", "ranges", "bits", "own_tokens")}
     write_json(folder / DONE, {"state": facts, "document": dict(kept.document)})
 
 

@@ -13,8 +13,8 @@ PRECISIONS = ("int8", "int8-full", "int8-static", "int8-tables4", "int4", "mixed
 QUANTISING = (QAT, *PRECISIONS)
 STEPS = (TRIM, PRUNE, FACTORISE, *QUANTISING)
 ONCE = (TRIM, FACTORISE)
-TRAINED = (PRUNE, FACTORISE, QAT)
-"""Steps after which, or in which, the model is trained."""
+TRAINED = (TRIM, PRUNE, FACTORISE, QAT)
+"""Steps after which, or in which, the model is trained; after trimming only where the user says how."""
 
 BY_TEACHER, BY_LABELS, NOT_AT_ALL = "teacher", "labels", "none"
 RECOVERIES = (BY_TEACHER, BY_LABELS, NOT_AT_ALL)
@@ -91,7 +91,7 @@ def _step(text: str, chain: str) -> Step:
         raise UserError(f"--compress {chain!r}: a step is missing; write it like {EXAMPLE}.")
     if name not in STEPS:
         raise unknown("compression step", name, STEPS)
-    recovery, settings = _recovery([part for part in rest.split(":") if part], text)
+    recovery, settings = _recovery([part for part in rest.split(":") if part], text, usual=name != TRIM)
     if name not in TRAINED and recovery != Recovery():
         raise UserError(f"compression step '{text}' trains nothing: leave recover, steps and rate out.")
     if name == QAT and recovery.by == NOT_AT_ALL:
@@ -99,8 +99,8 @@ def _step(text: str, chain: str) -> Step:
     return Step(name, text, ":".join(settings), recovery)
 
 
-def _recovery(parts: Sequence[str], text: str) -> tuple[Recovery, list[str]]:
-    """Return what is said about training, and all that is not."""
+def _recovery(parts: Sequence[str], text: str, *, usual: bool) -> tuple[Recovery, list[str]]:
+    """Return what is said about training, and all that is not; `usual` steps are trained where nothing is said."""
     found, rest = {}, []
     for part in parts:
         key, equals, value = part.partition("=")
@@ -110,7 +110,7 @@ def _recovery(parts: Sequence[str], text: str) -> tuple[Recovery, list[str]]:
             raise UserError(f"compression step '{text}' says {key} twice: say it once.")
         else:
             found[key] = value
-    by = found.get("recover", BY_TEACHER)
+    by = found.get("recover", BY_TEACHER if found or usual else NOT_AT_ALL)
     if by not in RECOVERIES:
         raise unknown(f"recovery in '{text}'", by, RECOVERIES)
     steps = None if "steps" not in found else int(_number(found["steps"], "steps", text, whole=True))

@@ -6,8 +6,9 @@ from distill.compression.plan import Step
 from distill.compression.state import State
 from distill.compression.steps.base import Applied, Bench, measured_batches, named
 from distill.preparation import Run
-from pocketbert.errors import UserError
+from pocketbert.errors import UserError, unknown
 from students.exporting.precisions import MIXED, STATIC, check_kernels
+from students.exporting.ranges import METHODS
 from students.sensitivity import HIGH, LOW, block_bytes, choose_bits, layers_of, sensitivities
 
 LEAST_TEXTS = 32
@@ -23,6 +24,9 @@ def check(step: Step, run: Run) -> None:
     """Raise UserError for settings that it hasn't, a family that it can't write, or too few texts for ranges."""
     if step.name == MIXED:
         _mean_bits(step)
+    elif step.name == STATIC and step.settings:
+        if step.settings not in METHODS:
+            raise unknown(f"way to take ranges in '{step.text}'", step.settings, METHODS)
     elif step.settings:
         raise UserError(f"compression step '{step.text}': {step.name} has no settings: leave '{step.settings}' out.")
     with named(step):
@@ -36,6 +40,8 @@ def check(step: Step, run: Run) -> None:
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:
     """Choose the file's precision; of mixed bits, those of each layer."""
+    if step.name == STATIC and step.settings:
+        state = replace(state, method=step.settings)
     if step.name != MIXED:
         return Applied(replace(state, precision=step.name), f"the file is {step.name}")
     subsets = [[batch] for batch in measured_batches(state, bench.seed)[:SUBSETS]]

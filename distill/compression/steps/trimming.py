@@ -1,8 +1,12 @@
-"""`trim`: the vocabulary becomes the pieces that the task's text uses, `trim:8000` the 8,000 used most."""
+"""`trim`: the vocabulary becomes the pieces that the task's text uses, `trim:8000` the 8,000 used most.
+
+The model is as it was, or gets used to the new pieces: `trim:8000:steps=500`.
+"""
 
 from dataclasses import replace
 
-from distill.compression.plan import Step
+from distill.compression.plan import NOT_AT_ALL, Step
+from distill.compression.recovery import recover, recovery_recipe
 from distill.compression.state import State
 from distill.compression.steps.base import Applied, Bench, named
 from distill.data.tasks import TEXT, TEXT_PAIR
@@ -38,7 +42,11 @@ def apply(step: Step, state: State, bench: Bench) -> Applied:
     lost = changes(state.reading.tokenizer, trimmed, texts)
     note = f"{trimmed.note}; of the evaluation text {100 * lost.tokens:.1f} % of the tokens are read as smaller ones"
     reading = read(data, trimmed.tokenizer, longest)
-    return Applied(replace(state, model=trimmed.model, reading=reading, own_tokens=True), note)
+    state, how = replace(state, model=trimmed.model, reading=reading, own_tokens=True), bench.recovery(step)
+    if how.by != NOT_AT_ALL:
+        recipe = recovery_recipe(bench.run, how)
+        recover(bench.run, state, recipe, how, bench.seed, bench.folder / "training", bench.title(step))
+    return Applied(state, note)
 
 
 def _size(step: Step) -> int | None:
