@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from pocketbert import sharing
 from pocketbert.errors import DoesNotFit, UserError
 from students.anatomy import anatomy
 from students.forward import texts_of
@@ -113,10 +114,21 @@ def prune(
     return Pruned(smaller, start, sizes_of(smaller), layers, *seconds)
 
 
+def check_model(model: PreTrainedModel) -> None:
+    """Check that a model is of a kind that can be pruned.
+
+    Raises:
+        DoesNotFit: another family, or layers that share their weights.
+    """
+    anatomy(model)  # raises for other families
+    if getattr(model.config, sharing.FIELD, None) is not None:
+        raise DoesNotFit("layers that share their weights can't be pruned apart: take a student without sharing.")
+
+
 def _check(
     model: PreTrainedModel, target: Target, batches: Sequence[Mapping[str, Tensor]], latency: Latency | None
 ) -> None:
-    anatomy(model)  # raises for other families
+    check_model(model)
     if not type(model).__name__.endswith("ForSequenceClassification"):
         raise DoesNotFit(f"a {type(model).__name__} can't be pruned: take a sequence classifier that was trained.")
     if not batches:

@@ -12,7 +12,7 @@ from distill.preparation import Run
 from pocketbert.errors import DoesNotFit, UserError
 from students.architecture import FAMILIES
 from students.pruning.planning import check_target, least
-from students.pruning.pruner import Pruned, prune
+from students.pruning.pruner import Pruned, check_model, prune
 from students.pruning.sizes import MEASURED, sizes_of
 from students.pruning.targets import Target, parse_target
 
@@ -23,6 +23,7 @@ def check(step: Step, run: Run) -> None:
     with named(step):
         if family not in FAMILIES:
             raise DoesNotFit(f"only {', '.join(FAMILIES)} can be pruned, and this is {family}: leave the step out.")
+        check_model(run.student)
         check_target(sizes_of(run.student), target)
 
 
