@@ -13,6 +13,7 @@ from students.fake_quantization.attaching import attach, detach
 from students.fake_quantization.ranges import ranges_of
 from students.fake_quantization.settings import Settings
 
+
 def check(step: Step, run: Run) -> None:
     """Raise UserError for settings, of which there are none, or a family whose file can't have trained ranges."""
     if step.settings:

@@ -61,9 +61,7 @@ def test_what_is_told_of_a_step_is_what_its_file_answers(classifier, straight):
         session = onnxruntime.InferenceSession(kept.file)
         rows = kept.state.reading.rows.evaluation
         inputs = [item.name for item in session.get_inputs()]
-        said = np.concatenate(
-            [session.run(None, {name: np.array([row[name]]) for name in inputs})[0] for row in rows]
-        )
+        said = np.concatenate([session.run(None, {name: np.array([row[name]]) for name in inputs})[0] for row in rows])
         assert said == pytest.approx(kept.logits, abs=1e-4), kept.document["name"]
         right = said.argmax(-1) == run.labels
         assert kept.document["quality"]["value"] == pytest.approx(right.mean())
@@ -134,7 +132,8 @@ def test_a_kill_inside_a_training_changes_nothing(classifier, straight, tmp_path
         return real(self, *arguments, **options)
 
     folder = tmp_path / "chain"
-    again(classifier, straight, folder, monkeypatch, lambda patch: patch.setattr(DistillTrainer, "training_step", dying))
+    dies = lambda patch: patch.setattr(DistillTrainer, "training_step", dying)  # noqa: E731  (no more than that)
+    again(classifier, straight, folder, monkeypatch, dies)
     place = folder / ("02-factorise" if training == 0 else "04-qat") / "training"
     assert json.loads((place / "01-recovery" / "stage.json").read_text())["resumed"]
 
@@ -160,7 +159,8 @@ def test_finished_steps_are_not_run_again(classifier, straight, monkeypatch):
     monkeypatch.setattr(DistillTrainer, "training_step", never)
     chain = classifier.chain(TEXT, straight[1])
     assert chain.document() == straight[0].document()
-    assert answer(classifier.run, chain.state.model, chain.state.reading) == pytest.approx(chain.kept[-1].float_logits, abs=1e-6)
+    said = answer(classifier.run, chain.state.model, chain.state.reading)
+    assert said == pytest.approx(chain.kept[-1].float_logits, abs=1e-6)
 
 
 def test_a_ruinous_step_ends_the_chain_before_it(classifier, tmp_path):

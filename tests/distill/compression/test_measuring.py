@@ -20,7 +20,7 @@ RECIPES = {"asked": (), "labels alone": ("stages.0.objectives={hard_labels: {}}"
 @pytest.fixture(scope="module")
 def scores(files, tmp_path_factory):
     """A run on pairs with scores."""
-    return ready(files, tmp_path_factory.mktemp("scores") / "run", data="values", regression=True)
+    return ready(files, tmp_path_factory.mktemp("scores") / "run", data="values", metric="pearson")
 
 
 def test_a_regression_is_told_in_the_datas_units(scores, tmp_path):

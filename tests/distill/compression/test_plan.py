@@ -17,11 +17,12 @@ from pocketbert.errors import UserError
 
 
 def test_a_chain_is_its_steps_in_order():
-    assert parse_chain("trim:8000, prune:heads=0.5:rounds=2:steps=600:rate=1e-4 ,qat:recover=labels") == (
+    pruning = "prune:heads=0.5:rounds=2:steps=600:rate=1e-4"
+    assert parse_chain(f"trim:8000, {pruning} ,qat:recover=labels") == (
         Step("trim", "trim:8000", "8000"),
-        Step("prune", "prune:heads=0.5:rounds=2:steps=600:rate=1e-4", "heads=0.5:rounds=2", Recovery(steps=600, rate=1e-4)),
+        Step("prune", pruning, "heads=0.5:rounds=2", Recovery(steps=600, rate=1e-4)),
         Step("qat", "qat:recover=labels", "", Recovery(BY_LABELS)),
-    )  # fmt: skip
+    )
 
 
 def test_only_some_steps_train():
