@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from benchmarks.measuring import LatencyRow, measure
+from benchmarks.model_latency import milliseconds
 from benchmarks.ratios import speed
 from distill import pipeline
-from distill.assembly import milliseconds
 from distill.compression.chain import Chain, carry_out, check_chain
 from distill.compression.plan import parse_chain
 from distill.config import CONFIG_FILE, LOCK, RunConfig, take_folder

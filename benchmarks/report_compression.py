@@ -56,7 +56,6 @@ def compression_table(run: Record) -> Table:
     for step in steps:
         change = dig(step, "minus_start")
         time = median_ms(run, str(step.get("name")), length)
-        ends = [form.difference(metric, number(change, end)) for end in ("low", "high")]
         rows.append(
             [
                 Cell(
@@ -65,14 +64,13 @@ def compression_table(run: Record) -> Table:
                 ),
                 Cell(form.megabytes(number(step, "bytes")), _times(ratio(size, number(step, "bytes")), "smaller")),
                 Cell(form.milliseconds(time), _times(ratio(speed, time), "faster")),
-                Cell(form.score(metric, number(step, "quality", "value"))),
-                Cell(form.difference(metric, number(change, "difference")), f"[{ends[0]}, {ends[1]}]"),
+                Cell(form.score(metric, number(step, "quality", "value")), _change(metric, change, step is steps[0])),
                 Cell(form.percent(number(step, "quality", "agreement")), _kl(number(step, "quality", "kl"))),
                 Cell(form.percent(number(step, "unlabelled", "agreement")), _kl(number(step, "unlabelled", "kl"))),
             ]
         )
     timed = f"p50 at {length} tokens" if length else "p50"
-    heads = ["after", "file", timed, metric, "since the start", "agreement", "on text without labels"]
+    heads = ["after", "file", timed, metric, "agreement", "on unlabelled text"]
     kept = [i for i in range(len(heads)) if i < 2 or any(row[i].text not in ("", form.MISSING) for row in rows)]
     return Table([heads[i] for i in kept], [[row[i] for i in kept] for row in rows])
 
@@ -146,6 +144,15 @@ def _length(run: Record, steps: Sequence[Record]) -> int | None:
 def _title(step: Record) -> str:
     name = str(step.get("name"))
     return "before" if name == _NOT_A_STEP else name.partition(" ")[2]
+
+
+def _change(metric: str, change: object, is_start: bool) -> str:
+    """Return what was gained or lost since the start, with its interval."""
+    found = {name: number(change, name) for name in ("difference", "low", "high")}
+    if is_start or None in found.values():
+        return ""
+    difference, low, high = (form.difference(metric, value) for value in found.values())
+    return f"{difference} [{low}, {high}]"
 
 
 def _times(times: float | None, word: str) -> str:

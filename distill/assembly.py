@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import datasets
@@ -21,11 +20,11 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 from safetensors.torch import load_model
-from transformers import PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from benchmarks.comparison import comparison, model_facts
 from benchmarks.measuring import measure
+from benchmarks.model_latency import milliseconds
 from benchmarks.report import write_report
 from distill import exporting, pipeline, planning, preparation, record, shipping
 from distill.augmentation.settings import Augmentation
@@ -52,7 +51,6 @@ from pocketbert.errors import UserError, unknown
 from pocketbert.files import write_json
 from pocketbert.validation import validated
 from students.building import save_student
-from students.exporting.files import export_fp32
 
 PRECISIONS = ("auto", "fp32", "bf16")
 Weights = dict[str, torch.Tensor]
@@ -337,16 +335,6 @@ def _latency(files: dict[str, Path], request: Request, run: Run, console: Consol
         "rounds": request.rounds,
         "rows": [{"model": row.name} | {name: getattr(row, name) for name in kept} for row in rows],
     }
-
-
-def milliseconds(threads: int, rounds: int, length: int, model: PreTrainedModel) -> float:
-    """Return what a model's float32 file takes at best for a text of so many tokens, or as long as it can be."""
-    with TemporaryDirectory() as place:
-        path = Path(place) / "model.onnx"
-        export_fp32(model, path)
-        lengths = [min(length, preparation.longest_input(model))]
-        rows = measure({"model": path}, lengths, batch=1, threads=threads, rounds=rounds)
-    return min(min(each) for each in rows[0].raw_ms)
 
 
 @contextmanager

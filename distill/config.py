@@ -75,9 +75,9 @@ class RunConfig(BaseModel):
         return " + ".join(self.teachers)
 
 
-# What may differ between two runs of one folder: more seeds or a control are work added, not other work, and how much
-# of the teacher is kept changes nothing but the time. A chain's steps are kept, and judged anew by another limit.
-ADDITIVE = ("seeds", "control", "cache_gb", "max_loss")
+# What may differ between two runs of one folder: more seeds, a control or a chain of compression are work added, not
+# other work, and how much of the teacher is kept changes nothing but the time.
+ADDITIVE = ("seeds", "control", "cache_gb", "compress", "max_loss")
 
 
 def check_folder(folder: Path, config: RunConfig, inputs: Mapping[str, str] | None = None) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.optimize import nnls
 
 from nas.footprint import Footprint, Setting
-from nas.latency_model import LatencyModel, parts, products
+from nas.latency_model import LatencyModel, parts, weights
+from students.architecture import ELECTRA, FAMILIES
 from students.spec import StudentSpec
 
 USUAL = {
@@ -20,6 +21,9 @@ USUAL_SIZE = {"file": 0.1, "tables": 1.0, "weights": 1.0}
 USUAL_MEMORY = {"runtime": 8.0, "file": 1.3}
 TRUST = 0.003
 """How much a cost that is twice the usual one counts, beside relative errors, both squared."""
+
+WITH_WIDE_POSITIONS = set(FAMILIES) - {ELECTRA}
+"""Families of which a narrow table is of words alone."""
 
 Amounts = Mapping[str, float]
 
@@ -76,8 +80,9 @@ class CostModels:
         )
 
     def _size_parts(self, spec: StudentSpec) -> Amounts:
-        rows = (spec.vocabulary or self._pieces) + self._positions
-        return {"file": 1.0, "tables": rows * (spec.embedding or spec.hidden) / 1e6, "weights": products(spec)}
+        pieces, table = spec.vocabulary or self._pieces, spec.embedding or spec.hidden
+        positions = self._positions * (spec.hidden if spec.family in WITH_WIDE_POSITIONS else table)
+        return {"file": 1.0, "tables": (pieces * table + positions) / 1e6, "weights": weights(spec)}
 
 
 def fitted(amounts: Sequence[Amounts], measured: Sequence[float], usual: Amounts) -> dict[str, float]:

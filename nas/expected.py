@@ -194,7 +194,7 @@ def _described(spec: StudentSpec) -> list[float]:
     sizes = [math.log(max(1, getattr(spec, name))) for name in SIZES]
     words = [float(getattr(spec, name) == choice) for name, choices in WORDS.items() for choice in choices[1:]]
     families = [float(spec.family == family) for family in ("roberta", "electra", "distilbert", "mobilebert")]
-    return [*sizes, *words, *families]
+    return [*sizes, math.log(spec.group), *words, *families]
 
 
 def _counts(trial: FrozenTrial) -> bool:

@@ -5,6 +5,7 @@ feed-forward's products, values that norms and activations touch, the attention'
 for all. The costs are at least 0 and fitted to relative errors (non-negative least squares), one set a family.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -176,6 +177,14 @@ def parts(spec: StudentSpec, length: int, batch: int = 1) -> dict[str, float]:
 def products(spec: StudentSpec) -> float:
     """Return a student's multiply-adds for each token, in millions."""
     return sum(amount for name, amount in parts(spec, 1).items() if name.endswith("products"))
+
+
+def weights(spec: StudentSpec) -> float:
+    """Return how many weights a student's file has, in millions, without tables: what layers share is there once."""
+    found = parts(spec, 1)
+    own = math.ceil(spec.layers / spec.group) / spec.layers
+    of_layers = found["attention products"] + found["feed-forward products"]
+    return found["embedding products"] + own * of_layers
 
 
 def check_enough(specs: Sequence[StudentSpec]) -> None:

@@ -158,6 +158,8 @@ class SearchSpace:
         space = self._only()
         if space.family != ELECTRA and self.choices_of("embedding"):
             raise UserError("--strategy supernet: slices share one whole table: leave --space embedding out.")
+        if self.choices_of("sharing"):
+            raise UserError("--strategy supernet: slices have layers of their own: leave --space sharing out.")
         for name in ("embedding", VOCABULARY):
             choices = self.choices_of(name)
             if len(choices) > 1:

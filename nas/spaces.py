@@ -12,6 +12,7 @@ from nas.search_space import HEADS, FamilySpace, SearchSpace
 from pocketbert.errors import UserError, unknown
 from students.architecture import (
     ACTIVATION,
+    ALL,
     ATTENTION,
     ELECTRA,
     FAMILIES,
@@ -26,7 +27,7 @@ from students.architecture import (
 )
 
 FAMILY = "family"
-EMBEDDING = "embedding"
+EMBEDDING, SHARING = "embedding", "sharing"
 SEARCHED = (*FAMILIES, MOBILEBERT)
 WIDTHS = 16
 """A teacher's width is divided into so many steps: those of usual teachers then have several numbers of heads."""
@@ -57,8 +58,8 @@ def default_space(family: str, teacher: Proportions, layers: int, pieces: tuple[
             Dimension("feed_forward", tuple(range(inner, teacher.feed_forward + 1, inner))),
             *([Dimension("embedding", tables)] if family == ELECTRA else []),
         ),
-        largest_head=teacher.hidden // teacher.heads,
-        smallest_head=min(SMALLEST_HEAD, teacher.hidden // teacher.heads),
+        largest_head=teacher.largest_head,
+        smallest_head=min(SMALLEST_HEAD, teacher.largest_head),
     )
     return _with_vocabularies(space, pieces)
 
@@ -72,6 +73,13 @@ def _with_embedding(space: FamilySpace) -> FamilySpace:
     if EMBEDDING in {d.name for d in space.dimensions}:
         return space
     return replace(space, dimensions=(*space.dimensions, Dimension(EMBEDDING, (1,))))
+
+
+def _with_sharing(space: FamilySpace) -> FamilySpace:
+    """Return a space with groups of layers that share weights among its dimensions; their sizes are the user's."""
+    if space.family not in FAMILIES:
+        return space
+    return replace(space, dimensions=(*space.dimensions, Dimension(SHARING, (ALL,))))
 
 
 def _mobilebert(teacher: Proportions, layers: int) -> FamilySpace:
@@ -125,6 +133,8 @@ def parse_space(
     spaces = [default_space(str(name), teacher, layers, varied) for name in families]
     if EMBEDDING in given:  # whole tables unless asked for
         spaces = [_with_embedding(space) for space in spaces]
+    if SHARING in given:
+        spaces = [_with_sharing(space) for space in spaces]
     known = list(dict.fromkeys(d.name for space in spaces for d in space.dimensions))
     for name in given:
         if name not in known:
@@ -132,6 +142,7 @@ def parse_space(
     restricted = tuple(_restricted(space, given).without_dead_ends() for space in spaces)
     for space in restricted:
         _check_embedding(space)
+        _check_sharing(space)
     return SearchSpace(restricted)
 
 
@@ -145,6 +156,18 @@ def _check_embedding(space: FamilySpace) -> None:
         raise UserError(
             f"the space's embedding={widest} is wider than its hidden={narrowest} (family {space.family}): leave wide "
             f"tables out, or narrow students, as in --space hidden={widest}."
+        )
+
+
+def _check_sharing(space: FamilySpace) -> None:
+    """Refuse groups of more layers than some of the students have: every point of a space is a student."""
+    choices = {d.name: d.choices for d in space.dimensions}
+    largest = max((int(size) for size in choices.get(SHARING, ()) if size != ALL), default=0)
+    shallowest = min(int(layers) for layers in choices["layers"])
+    if largest > shallowest:
+        raise UserError(
+            f"the space's sharing={largest} is more than its layers={shallowest}: leave large groups out, or shallow "
+            f"students, as in --space layers={largest}, or write sharing=all."
         )
 
 
@@ -206,6 +229,8 @@ def _checked(name: str, choices: tuple[int | str, ...]) -> tuple[int | str, ...]
             if choice not in WORDS[name]:
                 raise unknown(f"student {name}", str(choice), WORDS[name])
         return tuple(sorted(choices, key=lambda choice: WORDS[name].index(str(choice))))
+    if name == SHARING:
+        return tuple(_group(choice) for choice in choices)
     most = (MOST | MOST_OF_BOTTLENECKS | {VOCABULARY: MOST_PIECES})[name]
     for choice in choices:
         if not isinstance(choice, int):
@@ -213,3 +238,10 @@ def _checked(name: str, choices: tuple[int | str, ...]) -> tuple[int | str, ...]
         if not 1 <= choice <= most:
             raise UserError(f"the space's {name}={choice} must be from 1 to {most:,}.")
     return choices
+
+
+def _group(choice: int | str) -> str:
+    """Return how many layers share their weights, as a student's field has it."""
+    if choice != ALL and (not isinstance(choice, int) or choice < 1):
+        raise UserError(f"the space's sharing={choice} is none: write sharing=1,2,3 or sharing=all.")
+    return str(choice)

@@ -74,9 +74,9 @@ def from_pretrained(auto: Any, folder: Path, **options: Any) -> tuple[PreTrained
     original = auto._model_mapping[type(config)]
     strict = not options.pop("ignore_mismatched_sizes", False)
     model, info = _shaped(original, sizes).from_pretrained(folder, ignore_mismatched_sizes=True, **options)
-    _check_weights(folder, model, info, strict=strict)
     model.__class__ = original
     share_layers(model)
+    _check_weights(folder, model, info, strict=strict)
     present = set(dict(model.named_parameters()))  # of shared layers the first, whose weights are the others', too
     return model, info | {"missing_keys": set(info["missing_keys"]) & present}
 
@@ -124,7 +124,8 @@ def _one_head(config: PreTrainedConfig) -> Iterator[None]:
 def _check_weights(folder: Path, model: PreTrainedModel, info: Mapping[str, Any], *, strict: bool) -> None:
     """Raise UserError where the file's weights have other shapes than the sizes say; a head may, unless strict."""
     encoder = f"{model.base_model_prefix}." if model.base_model is not model else ""
-    wrong = sorted(x for x in info["mismatched_keys"] if strict or x[0].startswith(encoder))
+    known = set(dict(model.named_parameters()))  # without those that a shared layer has beside its first
+    wrong = sorted(x for x in info["mismatched_keys"] if x[0] in known and (strict or x[0].startswith(encoder)))
     if wrong:
         name, theirs, ours = wrong[0]
         raise UserError(

@@ -3,8 +3,11 @@
 Neighbouring layers are one and the same module, so that a group's weights are trained, stored and exported once.
 """
 
+from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -33,6 +36,17 @@ def holder_of(model: PreTrainedModel) -> Any:  # noqa: ANN401  (transformers' en
 def own_names(model: PreTrainedModel) -> dict[str, str]:
     """Return the names of weights that a model's class ties, and those that they are tied to."""
     return dict(type(model)._tied_weights_keys or {})
+
+
+def mark(model: PreTrainedModel, weights: Path) -> None:
+    """Make transformers alone refuse a saved model with shared layers, in place.
+
+    Without the weights of the other names it would make these layers at random, with a warning. Of one of them a tensor
+    without values is written, whose shape it refuses.
+    """
+    repeated = sorted(_same_names(model))
+    if getattr(model.config, FIELD, None) is not None and repeated:
+        save_file(load_file(weights) | {repeated[0]: torch.empty(0)}, weights, metadata={"format": "pt"})
 
 
 def _same_names(model: PreTrainedModel) -> dict[str, str]:

@@ -100,16 +100,6 @@ class Anatomy:
         """Width of the residual stream."""
         return self.layers[0].query.in_features
 
-    @property
-    def heads(self) -> int:
-        """Attention heads of a layer."""
-        return self.layers[0].heads
-
-    @property
-    def feed_forward(self) -> int:
-        """Feed-forward width of the first layer."""
-        return self.layers[0].feed_forward_in.out_features
-
 
 def anatomy(model: PreTrainedModel) -> Anatomy:
     """Return the parts of a bert, roberta, electra or distilbert model.

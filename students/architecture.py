@@ -184,11 +184,24 @@ def nearest_heads(hidden: int, heads: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Proportions:
-    """A teacher's sizes, which a student cut out of it stays within."""
+    """A teacher's sizes, which a student cut out of it stays within; of layers that differ the smallest.
+
+    Attributes:
+        hidden: width of the hidden states.
+        heads: attention heads.
+        feed_forward: width inside the feed-forward blocks.
+        head_size: of one head; None where heads make up the width.
+    """
 
     hidden: int
     heads: int
     feed_forward: int
+    head_size: int | None = None
+
+    @property
+    def largest_head(self) -> int:
+        """Width of the largest head that a student can have."""
+        return self.head_size or self.hidden // self.heads
 
 
 def usual_heads(hidden: int) -> int:
@@ -206,5 +219,5 @@ def fitting_heads(hidden: int, teacher: Proportions) -> int:
     A cut takes no more heads than the teacher has, and none larger than the teacher's.
     """
     usual = usual_heads(hidden)
-    fitting = [x for x in divisors(hidden) if x <= teacher.heads and hidden * teacher.heads <= teacher.hidden * x]
+    fitting = [x for x in divisors(hidden) if x <= teacher.heads and hidden <= teacher.largest_head * x]
     return usual if usual in fitting else min(fitting, default=usual)

@@ -21,6 +21,7 @@ from transformers import (
 from pocketbert import factorised, sharing
 from pocketbert.errors import UserError
 from pocketbert.ib_bert import IBBertConfig
+from pocketbert.layer_sizes import read_sizes
 from pocketbert.reshaping import from_pretrained, new_model
 from pocketbert.weights import check_model_folder
 from students.architecture import AUTO, FAMILIES, IB_BERT, MOBILEBERT, Proportions, StudentSpec
@@ -101,6 +102,10 @@ def proportions(config: PreTrainedConfig) -> Proportions | None:
     """Return a teacher's sizes, or None where its family has others that a student can't be cut out of."""
     if config.model_type not in FAMILIES:
         return None
+    sizes = read_sizes(config, "the teacher's configuration")
+    if sizes is not None:
+        smallest = (min(getattr(x, name) for x in sizes.layers) for name in ("heads", "feed_forward", "head_size"))
+        return Proportions(config.hidden_size, *smallest)
     feed_forward = _first(config, None, "intermediate_size", "hidden_dim")
     return Proportions(config.hidden_size, config.num_attention_heads, feed_forward)
 
@@ -207,6 +212,7 @@ def save_student(model: PreTrainedModel, folder: Path) -> None:
     """Write a model as config.json and model.safetensors."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
+    sharing.mark(model, folder / "model.safetensors")
     # safetensors writes for its owner alone
     (folder / "model.safetensors").chmod((folder / "config.json").stat().st_mode)
 

@@ -1,6 +1,6 @@
 """A student that takes whole layers over from its teacher."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import nn
@@ -12,26 +12,36 @@ from students.factorised import write_words
 from students.forward import Texts, counts_of, embed, run_layer
 from students.tables import tables_for
 
-_WIDTHS = {
-    "hidden": "width",
-    "heads": "number of heads",
-    "feed_forward": "feed-forward width",
-    "activation": "activation",
-}
-
 
 def check_copy(student: Anatomy, teacher: Anatomy) -> None:
     """Raise DoesNotFit unless all widths agree and the student is no deeper than its teacher."""
-    for name, title in _WIDTHS.items():
-        ours, theirs = getattr(student, name), getattr(teacher, name)
-        if ours != theirs:
-            raise DoesNotFit(f"whole layers cannot be copied: the student's {title} is {ours}, its teacher's {theirs}.")
+    ours, theirs = _widths(student), _widths(teacher)
+    for name in ours:
+        if ours[name] != theirs[name]:
+            raise DoesNotFit(
+                f"whole layers cannot be copied: the student's {name} is {ours[name]}, its teacher's {theirs[name]}."
+            )
     if student.position_embeddings.embedding_dim != teacher.position_embeddings.embedding_dim:
         raise DoesNotFit("whole layers cannot be copied: the embeddings of student and teacher differ in width.")
     if len(student.layers) > len(teacher.layers):
         raise DoesNotFit(
             f"the student has {len(student.layers)} layers and its teacher only {len(teacher.layers)} to copy from."
         )
+
+
+def _widths(parts: Anatomy) -> dict[str, str]:
+    """Return what must agree; of layers that differ all their sizes."""
+
+    def listed(sizes: Iterable[int]) -> str:
+        return " or ".join(str(size) for size in sorted(set(sizes)))
+
+    return {
+        "width": str(parts.hidden),
+        "number of heads": listed(layer.heads for layer in parts.layers),
+        "head size": listed(layer.head_size for layer in parts.layers),
+        "feed-forward width": listed(layer.feed_forward_in.out_features for layer in parts.layers),
+        "activation": parts.activation,
+    }
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ the student so far really computes for real text, it gives what the teacher comp
 before a skipped layer aims at what the teacher has after it, and so takes over what a linear map can of that layer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ from students.tables import tables_for
 
 def check_cut(student: Anatomy, teacher: Anatomy) -> None:
     """Raise DoesNotFit unless the student is at most as large as its teacher in everything that is cut."""
-    ours, theirs = _widths(student), _widths(teacher)
+    ours, theirs = _widths(student, max), _widths(teacher, min)
     larger = [name for name in ours if ours[name] > theirs[name]]
     if larger:
         name = larger[0]
@@ -41,13 +41,14 @@ def check_cut(student: Anatomy, teacher: Anatomy) -> None:
         raise DoesNotFit("a language model's embeddings can't be made narrower, since they are its head, too.")
 
 
-def _widths(parts: Anatomy) -> dict[str, int]:
+def _widths(parts: Anatomy, of_layers: Callable[[Iterable[int]], int]) -> dict[str, int]:
+    """Return the sizes that are cut, of layers that differ the largest or the smallest."""
     return {
         "number of layers": len(parts.layers),
         "width": parts.hidden,
-        "number of heads": parts.heads,
-        "head size": parts.layers[0].head_size,
-        "feed-forward width": parts.feed_forward,
+        "number of heads": of_layers(layer.heads for layer in parts.layers),
+        "head size": of_layers(layer.head_size for layer in parts.layers),
+        "feed-forward width": of_layers(layer.feed_forward_in.out_features for layer in parts.layers),
         "embedding width": parts.position_embeddings.embedding_dim,
     }
 

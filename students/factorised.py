@@ -20,7 +20,8 @@ def factorise(model: PreTrainedModel, embedding: int, counts: Tensor | None = No
     Args:
         model: bert, roberta, electra or distilbert, an encoder or with any head but a language one.
         embedding: width of the narrow table, up to the whole one's.
-        counts: how often a task's text has each piece, [pieces]; None: all count the same.
+        counts: how often a task's text has each piece, of the first rows of a table that has more; None: all count the
+            same.
 
     Raises:
         DoesNotFit: another family, a width that is none, a language model, or a table in factors already.
@@ -64,6 +65,9 @@ def directions(table: Tensor, count: int, counts: Tensor | None = None) -> Tenso
     one, to the power of 0.9: so that rare pieces count a little more than they are used (LOG.md).
     """
     rows = table.double()
-    weights = torch.ones(len(rows)) if counts is None else (counts.double() + 1) ** RARER
+    often = torch.zeros(len(rows), dtype=torch.double)
+    if counts is not None:
+        often[: len(counts)] = counts
+    weights = (often + 1) ** RARER
     vectors: Tensor = torch.linalg.eigh(rows.T @ (rows * weights.to(rows)[:, None])).eigenvectors
     return vectors.flip(1)[:, :count].to(table.dtype)

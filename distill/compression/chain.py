@@ -96,7 +96,7 @@ def carry_out(
     for number, step in enumerate(steps, start=1):
         bench = Bench(run, role, trained.seed, folder / f"{number:02d}-{step.name}", latency)
         name = f"{number} {step.text}"
-        kept = finished(run, chain.state, bench.folder)
+        kept = finished(run, chain.state, bench.folder, [each.text for each in steps[:number]])
         if kept is None:
             # Steps write to the model that they are given.
             copied = State(**vars(chain.state) | {"model": copy.deepcopy(chain.state.model)})
@@ -117,7 +117,7 @@ def carry_out(
 def _start(run: Run, trained: Trained, folder: Path) -> Kept:
     """Return the model before the first step."""
     state = State(run.student, run.reading)
-    if (kept := finished(run, state, folder)) is not None:
+    if (kept := finished(run, state, folder, [])) is not None:
         return kept
     model = copy.deepcopy(run.student)
     load_model(model, trained.weights, device=str(run.student.device))

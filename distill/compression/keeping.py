@@ -1,6 +1,7 @@
 """A chain's models on disk: a finished step is found again."""
 
-from collections.abc import Mapping
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pocketbert.devices import best_device, move
 from pocketbert.files import read_json, write_json
 from students.building import load_student, save_student
 
-DONE, ANSWERS, FILE = "step.json", "answers.safetensors", "model.onnx"
+BEGUN, DONE, ANSWERS, FILE = "steps.json", "step.json", "answers.safetensors", "model.onnx"
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,21 @@ def keep(kept: Kept, folder: Path) -> None:
     write_json(folder / DONE, {"state": facts, "document": dict(kept.document)})
 
 
-def finished(run: Run, before: State, folder: Path) -> Kept | None:
+def finished(run: Run, before: State, folder: Path, steps: Sequence[str]) -> Kept | None:
     """Return what a step has made earlier; None where it has not come to its end.
+
+    What another chain has left in the folder is removed.
 
     Args:
         run: prepared.
         before: the state that the step began with.
         folder: the step's.
+        steps: all steps that lead to its end.
     """
+    known = read_json(folder / BEGUN) if (folder / BEGUN).is_file() else None
+    if known != list(steps):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_json(folder / BEGUN, list(steps))
     if not (folder / DONE).is_file():
         return None
     written, answers = read_json(folder / DONE), load_file(folder / ANSWERS)

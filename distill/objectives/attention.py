@@ -15,9 +15,9 @@ class AttentionMSE(LayerAttention):
 
     name = "attention_mse"
 
-    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
+    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor, group: int) -> Tensor:
         """Return the error, over all heads and pairs of real tokens."""
-        pooled = theirs.unflatten(1, (-1, self._group)).mean(2) if self._group > 1 else theirs
+        pooled = theirs.unflatten(1, (-1, group)).mean(2) if group > 1 else theirs
         return losses.attention_mse(ours, pooled, mask)
 
     def describe(self) -> str:

@@ -1,7 +1,8 @@
 """Objectives that are a mean over the student's layers, or the term of one layer while a stage goes layer by layer."""
 
+import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar, cast
 
 from torch import Tensor
@@ -104,13 +105,16 @@ class LayerAttention(Layerwise):
     def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
         """Pair layers and heads."""
         super().align(settings, student, teacher)
-        if teacher.heads % student.heads:
-            raise DoesNotFit(
-                f"{self.name} can't pair {student.heads} heads of student '{student.name}' with {teacher.heads} of "
-                f"teacher '{teacher.name}': take a student whose heads divide {teacher.heads} (--student "
-                f"…,heads={teacher.heads}), or a recipe without it (--recipe logits, --recipe distilbert)."
-            )
-        self._group = teacher.heads // student.heads
+        paired = [(student.heads[ours], teacher.heads[theirs]) for ours, theirs in enumerate(self._map)]
+        for number, (ours, theirs) in enumerate(paired):
+            if theirs % ours:
+                raise DoesNotFit(
+                    f"{self.name} can't pair {ours} heads of student '{student.name}' (layer {number + 1}) with "
+                    f"{theirs} of teacher '{teacher.name}' (layer {self._map[number] + 1}): take a student whose heads "
+                    f"divide {math.gcd(*(each for _, each in paired))} (--student …,heads=…), or a recipe without it "
+                    "(--recipe logits, --recipe distilbert, --recipe minilmv2)."
+                )
+        self._groups = [theirs // ours for ours, theirs in paired]
 
     def teacher_needs(self) -> Needs:
         """Return the mapped layers' scores."""
@@ -118,11 +122,17 @@ class LayerAttention(Layerwise):
 
     def term(self, student: Activations, teacher: Activations, mask: Tensor, ours: int, theirs: int) -> Tensor:
         """Return the distance of one student layer's attention from its teacher layer's."""
-        return self.distance(student.layers(ATTENTION_SCORES)[ours], teacher.layers(ATTENTION_SCORES)[theirs], mask)
+        scores = student.layers(ATTENTION_SCORES)[ours], teacher.layers(ATTENTION_SCORES)[theirs]
+        return self.distance(*scores, mask, self._groups[ours])
 
     @abstractmethod
-    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
-        """Return the distance of scores [B, A, L, L] from those of k times as many heads."""
+    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor, group: int) -> Tensor:
+        """Return the distance of scores [B, A, L, L] from those of `group` times as many heads."""
 
     def _heads(self) -> str:
-        return f", each head with the mean of {self._group} teacher heads" if self._group > 1 else ""
+        groups = dict.fromkeys(self._groups)
+        return "" if list(groups) == [1] else f", each head with the mean of {_listed(groups)} teacher heads"
+
+
+def _listed(numbers: Iterable[int]) -> str:
+    return " or ".join(str(number) for number in sorted(numbers))

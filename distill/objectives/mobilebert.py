@@ -61,9 +61,9 @@ class AttentionTransfer(LayerAttention):
 
     name = "attention_transfer"
 
-    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor) -> Tensor:
+    def distance(self, ours: Tensor, theirs: Tensor, mask: Tensor, group: int) -> Tensor:
         """Return the mean divergence over heads and tokens."""
-        scores = losses.mean_attention(theirs, mask, self._group) if self._group > 1 else theirs
+        scores = losses.mean_attention(theirs, mask, group) if group > 1 else theirs
         return losses.attention_divergence(ours, scores, mask)
 
     def describe(self) -> str:

@@ -42,6 +42,17 @@ class _OneLayer(TaughtObjective):
         """Return the chosen layer."""
         return dict.fromkeys(self.needs, frozenset({self._layer}))
 
+    def _check_equal_heads(self, what: str, student: ModelShape, teacher: ModelShape) -> int:
+        """Return the number of heads in the layers that are compared."""
+        ours, theirs = student.heads[self._last], teacher.heads[self._layer]
+        if ours != theirs:
+            raise DoesNotFit(
+                f"{what} needs equal numbers of attention heads in the compared layers, and student '{student.name}' "
+                f"has {ours}, teacher '{teacher.name}' {theirs}: take --recipe minilmv2, whose relation heads are "
+                f"free, or a student with heads={theirs} and a width that they divide."
+            )
+        return ours
+
     def _where(self) -> str:
         return f"the student's last layer with teacher layer {self._layer + 1}"
 
@@ -57,7 +68,7 @@ class AttentionDivergence(_OneLayer):
     def align(self, settings: ObjectiveSettings, student: ModelShape, teacher: ModelShape) -> None:
         """Choose the teacher's layer and check the heads."""
         super().align(settings, student, teacher)
-        _check_equal_heads("attention_divergence", student, teacher)
+        self._check_equal_heads("attention_divergence", student, teacher)
 
     def compare(self, student: Activations, teacher: Activations, mask: Tensor) -> Tensor:
         """Return the mean divergence over heads and tokens."""
@@ -91,18 +102,18 @@ class _Relation(_OneLayer):
         """Choose the teacher's layer and check the heads."""
         super().align(settings, student, teacher)
         asked = cast("_Relation.Settings", settings).relation_heads
-        shared = math.gcd(student.attention, teacher.attention)
+        ours, theirs = student.attention[self._last], teacher.attention[self._layer]
+        shared = math.gcd(ours, theirs)
         if asked == "attention":
-            _check_equal_heads(f"relation_heads {asked}", student, teacher)
-            self._heads = student.heads
+            self._heads = self._check_equal_heads(f"relation_heads {asked}", student, teacher)
         elif asked == "most":
             self._heads = max(n for n in range(1, MOST_RELATION_HEADS + 1) if shared % n == 0)
         elif shared % asked == 0:
             self._heads = asked
         else:
             raise DoesNotFit(
-                f"{asked} relation heads do not divide the attention widths {student.attention} of student "
-                f"'{student.name}' and {teacher.attention} of teacher '{teacher.name}': take a divisor of {shared}, "
+                f"{asked} relation heads do not divide the attention widths {ours} of student "
+                f"'{student.name}' and {theirs} of teacher '{teacher.name}': take a divisor of {shared}, "
                 "or relation_heads=most."
             )
 
@@ -137,12 +148,3 @@ class ValueRelation(_Relation):
 
     part = VALUES
     needs = frozenset({VALUES})
-
-
-def _check_equal_heads(what: str, student: ModelShape, teacher: ModelShape) -> None:
-    if student.heads != teacher.heads:
-        raise DoesNotFit(
-            f"{what} needs equal numbers of attention heads, and student '{student.name}' has {student.heads}, teacher "
-            f"'{teacher.name}' {teacher.heads}: take --recipe minilmv2, whose relation heads are free, or a student "
-            f"with heads={teacher.heads} and a width that they divide."
-        )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from pocketbert import sharing
 from pocketbert.errors import DoesNotFit, UserError
 from students.anatomy import anatomy
+from students.architecture import FAMILIES
 from students.forward import texts_of
 from students.pruning.importance import Importance, importance_of
 from students.pruning.kept import Kept, strongest_layers, strongest_of
@@ -17,6 +17,7 @@ from students.pruning.removal import removed
 from students.pruning.repair import repair
 from students.pruning.sizes import MEASURED, Sizes, encoder_flops, encoder_parameters, sizes_of
 from students.pruning.targets import Target
+from students.sharing import is_shared
 
 Latency = Callable[[PreTrainedModel], float]
 """Seconds that a model takes."""
@@ -114,21 +115,21 @@ def prune(
     return Pruned(smaller, start, sizes_of(smaller), layers, *seconds)
 
 
-def check_model(model: PreTrainedModel) -> None:
-    """Check that a model is of a kind that can be pruned.
-
-    Raises:
-        DoesNotFit: another family, or layers that share their weights.
-    """
-    anatomy(model)  # raises for other families
-    if getattr(model.config, sharing.FIELD, None) is not None:
-        raise DoesNotFit("layers that share their weights can't be pruned apart: take a student without sharing.")
+def check_prunable(model: PreTrainedModel) -> None:
+    """Raise DoesNotFit for a model of another family than bert, roberta, electra, distilbert, or with shared layers."""
+    if model.config.model_type not in FAMILIES:
+        raise DoesNotFit(f"a {model.config.model_type} model can't be pruned: only {', '.join(FAMILIES)} can.")
+    if is_shared(model.config):
+        raise DoesNotFit(
+            "a model whose layers share weights can't be pruned: what is least useful differs from layer to layer. "
+            "Take one without sharing, or give a student of smaller sizes with sharing=…."
+        )
 
 
 def _check(
     model: PreTrainedModel, target: Target, batches: Sequence[Mapping[str, Tensor]], latency: Latency | None
 ) -> None:
-    check_model(model)
+    check_prunable(model)
     if not type(model).__name__.endswith("ForSequenceClassification"):
         raise DoesNotFit(f"a {type(model).__name__} can't be pruned: take a sequence classifier that was trained.")
     if not batches:

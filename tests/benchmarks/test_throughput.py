@@ -30,13 +30,18 @@ def files(tmp_path):
     return tmp_path
 
 
-def _run(files, *options):
-    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--rounds", "2"]
-    done = CliRunner().invoke(app, [*arguments, "--teacher", str(files / "teacher"), "--size", "4", *options])
+def _made(command, files, *options):
+    """Call one of the benchmarks; return the rows that it writes."""
+    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv")]
+    done = CliRunner().invoke(command, [*arguments, "--teacher", str(files / "teacher"), "--size", "4", *options])
     if done.exception:
         raise done.exception
     with (files / "out.csv").open() as stream:
         return list(csv.DictReader(stream))
+
+
+def _run(files, *options):
+    return _made(app, files, "--rounds", "2", *options)
 
 
 @pytest.mark.slow
@@ -93,11 +98,7 @@ def test_an_engine_that_dies_says_why():
 
 @pytest.mark.slow
 def test_what_keeping_states_costs_and_spares(files):
-    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--rounds", "1"]
-    done = CliRunner().invoke(caching.app, [*arguments, "--teacher", str(files / "teacher"), "--size", "4"])
-    assert done.exception is None, done.exception
-    with (files / "out.csv").open() as stream:
-        (row,) = csv.DictReader(stream)
+    (row,) = _made(caching.app, files, "--rounds", "1")
     parts = [float(row[name]) for name in ("epoch, teacher asked, s", "writing, s", "epoch, teacher kept, s")]
     assert all(part > 0 for part in parts[::2]) and 0 < float(row["reading, % of an epoch"]) < 100
     assert row["texts"] == "40" and row["kept as"] == "fp16"
@@ -105,11 +106,7 @@ def test_what_keeping_states_costs_and_spares(files):
 
 @pytest.mark.slow
 def test_what_a_second_process_adds(files):
-    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--rounds", "2"]
-    done = CliRunner().invoke(processes.app, [*arguments, "--teacher", str(files / "teacher"), "--size", "4"])
-    assert done.exception is None, done.exception
-    with (files / "out.csv").open() as stream:
-        kept, asked = csv.DictReader(stream)
+    kept, asked = _made(processes.app, files, "--rounds", "2")
     assert (kept["engine"], asked["engine"]) == (OURS.name, ASKED.name)
     for row in (kept, asked):
         one, both = float(row["texts a second, one"]), float(row["texts a second, all 2"])
@@ -117,17 +114,13 @@ def test_what_a_second_process_adds(files):
 
 
 def test_more_processes_than_cores_are_refused(files):
-    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--count", "2000"]
-    done = CliRunner().invoke(processes.app, arguments)
-    assert isinstance(done.exception, UserError) and "2000 cores; here are" in str(done.exception)
+    with pytest.raises(UserError, match="2000 cores; here are"):
+        _made(processes.app, files, "--count", "2000")
 
 
 def test_the_parts_of_a_step_are_all_of_it(files):
-    arguments = ["--texts", str(files / "texts.txt"), "--results", str(files / "out.csv"), "--steps", "4"]
-    done = CliRunner().invoke(profile.app, [*arguments, "--teacher", str(files / "teacher"), "--size", "4"])
-    assert done.exception is None, done.exception
-    with (files / "out.csv").open() as stream:
-        shares = {row["part"]: float(row["share of a step %"]) for row in csv.DictReader(stream)}
+    rows = _made(profile.app, files, "--steps", "4")
+    shares = {row["part"]: float(row["share of a step %"]) for row in rows}
     assert sum(shares.values()) == pytest.approx(100, abs=0.5)
     assert shares[profile.READING] > 0 and shares["matrix products"] > 0
 

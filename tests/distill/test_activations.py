@@ -64,7 +64,7 @@ def test_scores_give_the_probabilities_of_eager_attention(model, batch):
 def test_queries_and_keys_give_the_scores(model, batch):
     prepare(model, EVERYTHING)
     captured = capture(model, batch, EVERYTHING)
-    heads, width = model.config.num_attention_heads, shape_of(model).attention
+    heads, width = model.config.num_attention_heads, shape_of(model).attention[0]
     found = captured.attention_scores, captured.queries, captured.keys, captured.values
     for scores, queries, keys, values in zip(*(each.values() for each in found), strict=True):
         assert queries.shape == values.shape == (3, heads, 9, width // heads)

@@ -3,9 +3,10 @@ import random
 import pytest
 
 from nas.cost_models import USUAL, CostModels, fitted
-from nas.footprint import Footprint, Setting
-from nas.latency_model import Errors, LatencyModel, parts, products
+from nas.footprint import Footprint, Setting, export_as_trained
+from nas.latency_model import Errors, LatencyModel, parts, products, weights
 from nas.spaces import parse_space
+from students.building import build_student
 from students.spec import parse_student
 from tests.nas.studies import TEACHER
 
@@ -60,3 +61,27 @@ def test_a_device_that_is_not_here_says_the_latency():
     spec = parse_student("tiny,family=bert")
     models.learn([(spec, Footprint(1.0, 10.0))])
     assert models.predict(spec).latency_ms == 8.0
+
+
+@pytest.mark.parametrize("sharing", ["2", "3", "all"])
+def test_what_layers_share_is_in_the_file_once(sharing, bert, tmp_path):
+    """Measured: an int8 file is smaller by the weights that its layers share."""
+    sizes = {}
+    for text in ("1", sharing):
+        spec = parse_student(f"layers=4,hidden=96,heads=4,feed_forward=256,family=bert,sharing={text}")
+        export_as_trained(build_student(spec, bert()), tmp_path / f"{text}.onnx")
+        sizes[text] = (tmp_path / f"{text}.onnx").stat().st_size / 1e6, weights(spec)
+    (whole, all_weights), (shared, own) = sizes["1"], sizes[sharing]
+    assert all_weights == pytest.approx(4 * (4 * 96 * 96 + 2 * 96 * 256) / 1e6)
+    assert whole - shared == pytest.approx(all_weights - own, rel=0.12)  # and by their scales and biases
+
+
+def test_shared_layers_take_as_long_and_a_narrow_table_is_of_words_alone():
+    models = CostModels(Setting(), 30522, 512)
+    whole, shared, narrow = (
+        models.predict(parse_student(f"tiny,family=bert{text}")) for text in ("", ",sharing=all", ",embedding=64")
+    )
+    layer = (4 * 312 * 312 + 2 * 312 * 1200) / 1e6
+    assert whole.size_mb - shared.size_mb == pytest.approx(3 * layer)
+    assert whole.latency_ms == shared.latency_ms
+    assert whole.size_mb - narrow.size_mb == pytest.approx((30522 * (312 - 64) - 64 * 312) / 1e6)

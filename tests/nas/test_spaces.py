@@ -3,6 +3,7 @@ import pytest
 from nas.spaces import parse_space, read_document
 from pocketbert.errors import UserError
 from students.architecture import Proportions
+from students.spec import parse_student
 
 MINILM = Proportions(384, 12, 1536)
 
@@ -114,3 +115,37 @@ def test_a_narrow_table_can_be_searched_in_every_family(family):
         _parse("embedding=32,128", "hidden=96,192", family=family)
     with pytest.raises(UserError, match="leave --space embedding out"):
         space.largest()
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "electra", "distilbert"])
+def test_shared_layers_can_be_searched_in_every_family(family):
+    space = _parse("sharing=1..3", "layers=3,4", "hidden=96", family=family)
+    students = list(space.students())
+    assert {spec.group for spec in students} == {1, 2, 3}
+    assert space.count() == len(students)
+    assert parse_student(students[0].name) == students[0]
+    assert space.parameters(students[0])["sharing"] == "1"
+    assert {spec.group for spec in _parse("sharing=all", "layers=2,3", family=family).students()} == {2, 3}
+    assert _parse(family=family).choices_of("sharing") == ()
+    with pytest.raises(UserError, match="sharing=3 is more than its layers=2"):
+        _parse("sharing=1,3", "layers=2..4", family=family)
+    with pytest.raises(UserError, match="leave --space sharing out"):
+        space.largest()
+
+
+@pytest.mark.parametrize("value", ["half", "0"])
+def test_groups_that_are_none_are_refused(value):
+    with pytest.raises(UserError, match=f"sharing={value} is none"):
+        _parse(f"sharing={value}")
+
+
+def test_mobilebert_shares_nothing():
+    with pytest.raises(UserError, match="sharing"):
+        _parse("sharing=2", family="mobilebert")
+
+
+def test_a_pruned_teacher_bounds_its_students_by_its_smallest_layers():
+    """Eight heads of 32, which together are narrower than the width."""
+    students = list(parse_space((), {}, Proportions(384, 8, 128, 32), 6, "bert").students())
+    assert all(s.hidden <= 32 * s.heads and s.heads <= 8 and s.feed_forward <= 128 for s in students)
+    assert max(s.hidden for s in students) == 240

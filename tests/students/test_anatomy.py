@@ -24,8 +24,9 @@ def test_every_parameter_of_a_classifier_is_found_once(family):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_sizes(family):
     parts = anatomy(classifier(family))
-    assert (parts.family, len(parts.layers), parts.hidden, parts.heads) == (family, LAYERS, HIDDEN, HEADS)
-    assert (parts.feed_forward, parts.layers[0].head_size, parts.activation) == (FEED_FORWARD, HIDDEN // HEADS, "gelu")
+    assert (parts.family, len(parts.layers), parts.hidden, parts.activation) == (family, LAYERS, HIDDEN, "gelu")
+    sizes = {(layer.heads, layer.head_size, layer.feed_forward_in.out_features) for layer in parts.layers}
+    assert sizes == {(HEADS, HIDDEN // HEADS, FEED_FORWARD)}
 
 
 def test_roberta_positions_begin_after_padding():

@@ -70,7 +70,8 @@ def test_every_student_is_built_with_its_sizes_and_its_teachers_vocabulary(name,
     assert sizes == (spec.layers, spec.hidden, spec.heads)
     if not spec.has_bottleneck:
         parts = anatomy(student)
-        sizes = (len(parts.layers), parts.hidden, parts.heads, parts.feed_forward)
+        first = parts.layers[0]
+        sizes = (len(parts.layers), parts.hidden, first.heads, first.feed_forward_in.out_features)
         assert sizes == (spec.layers, spec.hidden, spec.heads, spec.feed_forward)
         assert parts.family == (teacher.model_type if spec.family == "auto" else spec.family)
     assert student.get_input_embeddings().num_embeddings == teacher.vocab_size

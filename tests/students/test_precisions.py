@@ -18,7 +18,7 @@ def test_every_family_that_is_written_from_its_weights_has_all(precision):
 
 @pytest.mark.parametrize(
     ("precision", "message"),
-    [(STATIC, "no kernel with fixed ranges: take int8."), (MIXED, "no kernel with mixed bits: take int8 or int4.")],
+    [(STATIC, "no kernel has fixed ranges: take int8."), (MIXED, "no kernel has mixed bits: take int8 or int4.")],
 )
 def test_a_family_of_torchs_exporter_lacks_some(precision, message):
     config = family_config("bert")

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification
 
+from pocketbert.errors import UserError
 from students.anatomy import anatomy
 from students.architecture import FAMILIES
 from students.building import build_student, load_student, save_student
@@ -89,6 +91,25 @@ def test_a_student_starts_with_the_last_of_what_is_cut_out_of_its_teacher():
     for layer, source in ((0, 1), (1, 1), (2, 3), (3, 3)):
         assert torch.equal(ours[layer].query.weight, theirs[source].query.weight)
     assert torch.equal(student.get_input_embeddings().weight, whole.get_input_embeddings().weight)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_transformers_alone_refuses_shared_layers_instead_of_making_them_at_random(family, tmp_path):
+    shared = built(family)
+    save_student(shared, tmp_path)
+    with pytest.raises(RuntimeError, match="mismatch"):
+        AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    save_student(load_student(tmp_path), tmp_path / "again")
+    assert torch.equal(logits(load_student(tmp_path / "again"), batches(1)), logits(shared, batches(1)))
+
+
+def test_weights_of_another_shape_are_refused_in_shared_layers_too(tmp_path):
+    save_student(built("bert"), tmp_path)
+    stored = load_file(tmp_path / "model.safetensors")
+    name = "bert.encoder.layer.2.attention.self.query.weight"
+    save_file(stored | {name: torch.zeros(8, 32)}, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=f"{name} is 32x32, and in the weights it is 8x32"):
+        load_student(tmp_path)
 
 
 def test_a_language_model_shares_its_layers_and_its_head(tmp_path):

@@ -12,7 +12,7 @@ from distill.compression.steps.base import Applied, Bench
 from distill.preparation import Run, longest_input
 from distill.vocabulary import training_counts
 from pocketbert.errors import UserError
-from pocketbert.factorised import FIELD
+from pocketbert.factorised import FactorisedEmbedding
 from students.architecture import FAMILIES
 from students.factorised import factorise
 
@@ -21,10 +21,15 @@ def check(step: Step, run: Run) -> None:
     """Raise UserError for a width that the table can't have."""
     width = _width(step)
     table: Any = run.student.get_input_embeddings()
-    if getattr(run.student.config, FIELD, None) is not None or run.student.config.model_type not in FAMILIES:
+    if run.student.config.model_type not in FAMILIES:
         raise UserError(
-            f"compression step '{step.text}': the word table of {run.student_name} is in two factors already, or its "
-            f"family ({run.student.config.model_type}) is not one of {', '.join(FAMILIES)}: leave the step out."
+            f"compression step '{step.text}': a {run.student.config.model_type} model can't be factorised, only "
+            f"{', '.join(FAMILIES)} can: leave the step out."
+        )
+    if isinstance(table, FactorisedEmbedding):
+        raise UserError(
+            f"compression step '{step.text}': the word table of {run.student_name} is in two factors already, "
+            f"{table.embedding_dim} wide: leave the step out."
         )
     if width >= table.embedding_dim:
         raise UserError(

@@ -14,13 +14,13 @@ LEAST_TEXTS = 32
 """Below which no ranges are taken from texts."""
 
 SUBSETS = 4
-"""Of the rows, over which the curvature is taken; the paper has ten of a tenth of the data each."""
+"""Batches, over which the curvature is taken; the paper has ten subsets of a tenth of the data each."""
 
 USUAL_MEAN = 6.0
 
 
 def check(step: Step, run: Run) -> None:
-    """Raise UserError for settings that it hasn't, a family without its kernels, or too few texts for ranges."""
+    """Raise UserError for settings that it hasn't, a family that it can't write, or too few texts for ranges."""
     if step.name == MIXED:
         _mean_bits(step)
     elif step.settings:
@@ -38,8 +38,7 @@ def apply(step: Step, state: State, bench: Bench) -> Applied:
     """Choose the file's precision; of mixed bits, those of each layer."""
     if step.name != MIXED:
         return Applied(replace(state, precision=step.name), f"the file is {step.name}")
-    batches = measured_batches(state, bench.seed)
-    subsets = [batches[start::SUBSETS] for start in range(SUBSETS) if batches[start::SUBSETS]]
+    subsets = [[batch] for batch in measured_batches(state, bench.seed)[:SUBSETS]]
     costs = sensitivities(state.model, subsets)
     sizes = {name: sum(linear.weight.numel() for linear in layers) for name, layers in layers_of(state.model).items()}
     share = (_mean_bits(step) - LOW) / (HIGH - LOW)

@@ -10,20 +10,17 @@ from distill.compression.state import State
 from distill.compression.steps.base import Applied, Bench, measured_batches, named
 from distill.preparation import Run
 from pocketbert.errors import DoesNotFit, UserError
-from students.architecture import FAMILIES
 from students.pruning.planning import check_target, least
-from students.pruning.pruner import Pruned, check_model, prune
+from students.pruning.pruner import Pruned, check_prunable, prune
 from students.pruning.sizes import MEASURED, sizes_of
 from students.pruning.targets import Target, parse_target
 
 
 def check(step: Step, run: Run) -> None:
     """Raise UserError for a target that is none, a family that can't be pruned, or what the student can't reach."""
-    target, family = _target(step), run.student.config.model_type
+    target = _target(step)
     with named(step):
-        if family not in FAMILIES:
-            raise DoesNotFit(f"only {', '.join(FAMILIES)} can be pruned, and this is {family}: leave the step out.")
-        check_model(run.student)
+        check_prunable(run.student)
         check_target(sizes_of(run.student), target)
 
 

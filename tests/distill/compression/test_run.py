@@ -67,7 +67,7 @@ def test_a_narrow_table_is_not_made_narrow_again(files, tmp_path):
 def test_shared_layers_are_not_pruned(files, tmp_path):
     student = "layers=2,hidden=16,heads=2,feed_forward=32,sharing=all"
     result = run_command(files, tmp_path / "run", "--student", student, "--compress", "prune:0.3")
-    refused(result, "layers that share their weights can't be pruned", tmp_path)
+    refused(result, "a model whose layers share weights can't be pruned", tmp_path)
 
 
 def record_of(out):
@@ -169,8 +169,6 @@ def test_the_same_command_runs_nothing_again(files, finished):
     assert after["compression"] == before["compression"] and after["quality"] == before["quality"]
     assert "step/s" not in result.stderr, "no training"
     assert re.search(r"compression, qat: about 0 s", result.stdout)
-    other = run_command(files, out, *QUICK, "--compress", "trim")
-    assert other.returncode == 2 and "compress: " in other.stderr
 
 
 @pytest.mark.slow

@@ -114,7 +114,7 @@ def test_what_is_no_classifier_is_refused():
 def test_layers_that_share_their_weights_are_refused():
     teacher = classifier("bert")
     shared = build_student(StudentSpec("x", layers=4, hidden=32, heads=4, feed_forward=64, sharing="2"), teacher)
-    with pytest.raises(DoesNotFit, match="share their weights"):
+    with pytest.raises(DoesNotFit, match="layers share weights"):
         prune(shared, parse_target("0.3"), labelled(1))
 
 
