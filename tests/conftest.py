@@ -69,9 +69,14 @@ def _sentence(draw, label):
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory, request):
+def files(tmp_path_factory):
     """A folder with a 4-layer teacher without a head, a classification task, a regression task and pairs."""
-    root, draw = tmp_path_factory.mktemp("files"), random.Random(0)
+    return write_files(tmp_path_factory.mktemp("files"))
+
+
+def write_files(root):
+    """Write what `files` is into a folder, and return it."""
+    draw = random.Random(0)
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *GOOD, *BAD, *NEUTRAL]
     inner = Tokenizer(WordLevel({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
     inner.pre_tokenizer = Whitespace()

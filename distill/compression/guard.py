@@ -12,9 +12,12 @@ REMEDIES = {
     FACTORISE: "Take a wider table, or distil back for longer (steps=2000).",
     QAT: "Train for longer (qat:steps=2000), or take int8, whose ranges are each text's own.",
     "int8-static": "Take int8, whose ranges are each text's own, or qat, which learns them.",
+    "int8": "Take int8-full, or qat, which trains with the rounding.",
+    "int8-full": "Take qat, which trains with the rounding.",
+    "int8-tables4": "Take int8, whose word table has 8 bits.",
+    "mixed": "Give it more bits (mixed:7), or take int8.",
     "int4": "Take int8, or int8-tables4, whose products have 7 bits.",
 }
-OTHERWISE = "Take int8-full, or qat, which trains with the rounding."
 
 
 @dataclass(frozen=True)
@@ -50,4 +53,4 @@ def judged(step: Step, document: Mapping[str, Any], most_loss: float, metric: st
     )
     if over:
         line += f", over --max-loss {most_loss:g}" + ("" if refused else ", but the rows are too few to tell")
-    return Verdict(refused, line, REMEDIES.get(step.name, OTHERWISE))
+    return Verdict(refused, line, REMEDIES[step.name])

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from distill import stages
+from distill.checkpoints import SparedCheckpoints
 from distill.data.encoding import PaddingCollator
 from distill.losses import IGNORED_LABEL
 from distill.noise import Noise, add_noise
@@ -14,6 +15,8 @@ from distill.recipes import RECIPES, Recipe, Stage, TrainingSettings
 from distill.stages import PROJECTIONS, WEIGHTS, Conditions, run_recipe
 from distill.trainer import DistillTrainer
 from pocketbert.errors import UserError
+from students.fake_quantization import Settings, attach, ranges_of
+from students.fake_quantization.ranges import RANGES
 
 COLLATOR = PaddingCollator(0)
 
@@ -225,6 +228,37 @@ def test_a_kill_after_the_last_step_adds_no_step(bert, rows, tmp_path, monkeypat
     assert [result.steps for result in results] == [5, 5]
     for name, tensor in straight.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name])
+
+
+@pytest.mark.parametrize("stop", [3, None])
+def test_the_ranges_of_a_student_that_rounds_go_on_from_a_checkpoint(bert, rows, tmp_path, kill_at, monkeypatch, stop):
+    """From one within the training, and from one that stands at its end."""
+    recipe = _logits_recipe(max_steps=5, batch_size=4)
+
+    def rounding(**options):
+        return attach(bert(**options), Settings(decay=0.5)) if options else bert()  # the teacher
+
+    straight, _ = _run(recipe, rounding, rows, tmp_path / "straight")
+
+    def killed(*args):
+        raise _KilledError
+
+    if stop is None:
+        monkeypatch.setattr(SparedCheckpoints, "on_step_end", lambda *args, **options: None)
+        monkeypatch.setattr(stages, "_finish", killed)
+    else:
+        kill_at(stop, 1)
+    with pytest.raises(_KilledError):
+        _run(recipe, rounding, rows, tmp_path / "killed")
+    monkeypatch.undo()
+    resumed, results = _run(recipe, rounding, rows, tmp_path / "killed")
+    assert results[0].resumed
+    assert ranges_of(resumed) == ranges_of(straight)
+    assert all(torch.equal(tensor, resumed.state_dict()[name]) for name, tensor in straight.state_dict().items())
+    again, _ = _run(recipe, rounding, rows, tmp_path / "killed")
+    assert ranges_of(again) == ranges_of(straight), "of a finished stage"
+    _run(recipe, bert, rows, tmp_path / "ordinary")
+    assert not list((tmp_path / "ordinary").rglob(RANGES)) and list((tmp_path / "killed").rglob(RANGES))
 
 
 def test_weights_that_are_not_finite_are_never_finished(bert, rows, tmp_path):

@@ -4,9 +4,12 @@ from transformers import AutoModelForTokenClassification
 
 from pocketbert.errors import DoesNotFit, UserError
 from students.anatomy import anatomy
+from students.building import build_student
+from students.factorised import factorise
 from students.pruning.pruner import prune
 from students.pruning.sizes import encoder_flops, encoder_parameters, sizes_of
 from students.pruning.targets import parse_target
+from students.spec import StudentSpec
 from tests.students.models import classifier, config_of, language_model, logits
 from tests.students.pruning.labelled import FAMILIES, labelled, padded
 
@@ -106,6 +109,21 @@ def test_what_is_no_classifier_is_refused():
         prune(tokens, parse_target("0.5"), texts)
     with pytest.raises(UserError, match="pruning needs some of the task's text"):
         prune(classifier("bert"), parse_target("0.5"), [])
+
+
+def test_layers_that_share_their_weights_are_refused():
+    teacher = classifier("bert")
+    shared = build_student(StudentSpec("x", layers=4, hidden=32, heads=4, feed_forward=64, sharing="2"), teacher)
+    with pytest.raises(DoesNotFit, match="layers share weights"):
+        prune(shared, parse_target("0.3"), labelled(1))
+
+
+def test_a_model_whose_word_table_is_in_two_factors():
+    model, texts = factorise(classifier("bert"), 8), labelled(3)
+    pruned = prune(model, parse_target("heads=0.5:hidden=0.5"), texts)
+    assert sizes_of(pruned.model).hidden == 16 and torch.isfinite(logits(pruned.model, texts)).all()
+    assert pruned.model.get_input_embeddings().projection.out_features == 16
+    assert prune(model, parse_target("0.3:importance=magnitude"), texts).after.hidden == 32
 
 
 def test_a_target_out_of_reach_is_refused_before_anything_is_measured():

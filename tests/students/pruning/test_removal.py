@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from students.anatomy import anatomy
+from students.factorised import factorise
 from students.pruning import removal
 from students.pruning.kept import Kept
 from students.pruning.removal import removed
@@ -34,6 +35,23 @@ def test_removal_equals_masking(family):
                 layer.output.weight[:, 8 * head : 8 * head + 8] = 0
             layer.feed_forward_out.weight[:, sorted(set(range(64)) - set(neurons))] = 0
     torch.testing.assert_close(logits(smaller, texts), logits(model, texts), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_of_a_table_in_two_factors_the_projections_rows_go(family):
+    """The narrow table stays; of electra's narrow embeddings, nothing of the words goes at all."""
+    model, texts = factorise(classifier(family), 6), labelled(2)
+    stream = tuple(range(1, 32, 2))
+    kept = _kept(stream, (0, 2), tuple(range(16)))
+    smaller = removed(model, kept)
+    ours, theirs = smaller.get_input_embeddings(), model.get_input_embeddings()
+    assert torch.equal(ours.weight, theirs.weight)
+    rows = theirs.projection.weight if family == "electra-narrow" else theirs.projection.weight[list(stream)]
+    assert torch.equal(ours.projection.weight, rows)
+    assert logits(smaller, texts).shape == (sum(len(each["input_ids"]) for each in texts), 2)
+    whole = removed(factorise(classifier(family), 16 if family == "electra-narrow" else 32), kept)
+    plain = removed(classifier(family), kept)
+    torch.testing.assert_close(logits(whole, texts), logits(plain, texts), atol=1e-3, rtol=0)
 
 
 def test_sizes_by_hand():
