@@ -7,10 +7,11 @@ import numpy as np
 from torch import nn
 from transformers import PreTrainedModel
 
-from distill.compression.plan import Step
+from distill.compression.plan import QUANTISING, Step
 from distill.compression.state import State
 from distill.evaluation import distance, predict
 from distill.preparation import Run
+from students.rounded import with_rounded_weights
 
 MOST_ROWS, NAMED = 256, 3
 
@@ -19,7 +20,8 @@ def blamed(run: Run, before: State, after: State, step: Step) -> str:
     """Return a sentence on the layers that are most to blame for what a step has changed; "" where none can be named.
 
     Each of the new model's layers is put into the old one in turn, and the answers are compared with the old one's.
-    That needs layers that fit: as many of them, and of the same width between them.
+    That needs layers that fit: as many of them, and of the same width between them. Of quantisation, it is the rounded
+    weights that are looked at.
 
     Args:
         run: prepared.
@@ -27,8 +29,8 @@ def blamed(run: Run, before: State, after: State, step: Step) -> str:
         after: the model after it.
         step: that was carried out.
     """
-    del step
-    ours, theirs = layers_of(before.model), layers_of(after.model)
+    rounded = with_rounded_weights(after.model, after.precision, after.bits) if step.name in QUANTISING else after.model
+    ours, theirs = layers_of(before.model), layers_of(rounded)
     if len(ours) != len(theirs) or before.model.config.hidden_size != after.model.config.hidden_size:
         return ""
     shares = sensitivities(run, before, theirs)

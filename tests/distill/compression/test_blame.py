@@ -74,3 +74,10 @@ def test_nobody_is_named_where_no_layer_changed_or_none_fits(classifier, before)
 @pytest.mark.parametrize("family", ["bert", "roberta", "electra", "distilbert"])
 def test_every_familys_layers_are_found(family):
     assert len(layers_of(model_of(family))) == 4
+
+
+def test_of_quantisation_the_layers_are_named_whose_rounded_weights_move_the_answers(classifier, before):
+    rounded = replace(before, precision="int4")
+    said = blamed(classifier.run, before, rounded, parse_chain("int4")[0])
+    shares = [int(share) for share in re.findall(r"\((\d+) %\)", said)]
+    assert len(shares) == 2 and 98 <= sum(shares) <= 102
