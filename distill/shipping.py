@@ -24,6 +24,8 @@ def ship(run: Run, exported: Sequence[Exported], folder: Path) -> None:
         folder: of the student.
     """
     paths = [file.path for file in exported if file.path.parent == folder and not file.refused]
+    for earlier in set(folder.glob("model-*.onnx")) - set(paths):  # of a chain that this run has no more
+        earlier.unlink()
     if not paths:
         return
     tokenizer = run.reading.tokenizer

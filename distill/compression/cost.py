@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from distill.activations import LOGITS
 from distill.compression.chain import FOLDER
+from distill.compression.keeping import is_of
 from distill.compression.plan import BY_LABELS, PRUNE, Step
 from distill.compression.recovery import recovery_recipe
 from distill.planning import conditions_of, control_recipe
@@ -17,21 +18,18 @@ def parts(run: Run, steps: Sequence[Step]) -> dict[str, Work]:
     found = {}
     for number, step in enumerate(steps, start=1):
         if step.trains:
-            found[f"compression, {step.text}"] = _work(run, step, number)
+            found[f"compression, {step.text}"] = _work(run, step, [each.text for each in steps[:number]])
     return found
 
 
-def _work(run: Run, step: Step, number: int) -> Work:
+def _work(run: Run, step: Step, chain: Sequence[str]) -> Work:
     rounds = parse_target(step.settings).rounds if step.name == PRUNE else 1
     places = [f"round-{each}" for each in range(1, rounds + 1)] if step.name == PRUNE else ["training"]
     roles = [FOLDER, *([f"{FOLDER}-control"] if run.config.control else [])]
     seeds = range(run.config.seed, run.config.seed + run.config.seeds)
-    folders = [
-        run.folder / f"seed-{seed}" / role / f"{number:02d}-{step.name}" / place
-        for seed in seeds
-        for role in roles
-        for place in places
-    ]
+    steps = [run.folder / f"seed-{seed}" / role / f"{len(chain):02d}-{step.name}" for seed in seeds for role in roles]
+    # What another chain has left there is no work done.
+    folders = [each / (place if is_of(each, chain) else "new") for each in steps for place in places]
     recipe, rows = recovery_recipe(run, step.recovery, rounds), taught_rows(run, run.reading)
     if step.recovery.by == BY_LABELS:
         rows = run.rows.labelled

@@ -58,8 +58,7 @@ def finished(run: Run, before: State, folder: Path, steps: Sequence[str]) -> Kep
         folder: the step's.
         steps: all steps that lead to its end.
     """
-    known = read_json(folder / BEGUN) if (folder / BEGUN).is_file() else None
-    if known != list(steps):
+    if not is_of(folder, steps):
         shutil.rmtree(folder, ignore_errors=True)
         write_json(folder / BEGUN, list(steps))
     if not (folder / DONE).is_file():
@@ -72,3 +71,8 @@ def finished(run: Run, before: State, folder: Path, steps: Sequence[str]) -> Kep
         tokenizer = AutoTokenizer.from_pretrained(folder / "model")
         state = replace(state, reading=read(run.data, tokenizer, min(run.config.max_length, longest_input(model))))
     return Kept(state, folder / FILE, answers["file"], answers["float"], written["document"])
+
+
+def is_of(folder: Path, steps: Sequence[str]) -> bool:
+    """Tell whether what lies in a step's folder is of this chain."""
+    return (folder / BEGUN).is_file() and read_json(folder / BEGUN) == list(steps)
