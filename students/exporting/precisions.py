@@ -69,8 +69,8 @@ def check_kernels(model: PreTrainedModel, precision: str, *, trained: bool = Fal
     if precision in {STATIC, MIXED} and not can_write(model):
         kind = "fixed ranges" if precision == STATIC else "mixed bits"
         raise UserError(
-            f"{type(model).__name__} ({model.config.model_type}) goes through torch's exporter, whose operators have no "
-            f"kernel with {kind}: take int8{' or int4' if precision == MIXED else ''}."
+            f"{type(model).__name__} ({model.config.model_type}) goes through torch's exporter, whose operators have "
+            f"no kernel with {kind}: take int8{' or int4' if precision == MIXED else ''}."
         )
     if trained and has_no_norm(model):
         raise UserError(

@@ -20,7 +20,7 @@ USUAL_MEAN = 6.0
 
 
 def check(step: Step, run: Run) -> None:
-    """Raise UserError for settings that it hasn't, a family that it can't write, or too few texts to take ranges from."""
+    """Raise UserError for settings that it hasn't, a family that it can't write, or too few texts for ranges."""
     if step.name == MIXED:
         _mean_bits(step)
     elif step.settings:
