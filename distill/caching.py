@@ -19,7 +19,7 @@ from pocketbert import processes
 from pocketbert.devices import best_device, move
 from teachers.caching.parts import Integers, Part, part_of
 from teachers.caching.plan import Plan, plan
-from teachers.caching.store import TeacherCache, find, make
+from teachers.caching.store import TeacherCache, find, make, missing
 
 FOLDER = "teacher-cache"
 TEXT = "text_number"
@@ -61,19 +61,25 @@ class Caching:
         parts = [part for part, _ in self._parts(answer)]
         return plan(key, parts, self.code, lengths_of(self.rows), self.gigabytes * 1e9)
 
-    def seconds(self, planned: Plan) -> float:
-        """Return what asking the teacher will take, from one batch of texts of middling length."""
-        if not len(planned.order):
+    def seconds(self, numbers: Integers) -> float:
+        """Return what asking the teacher about texts will take, from one batch of those of middling length."""
+        if not len(numbers):
             return 0.0
-        middle = max(0, (len(planned.order) - PROBED_TEXTS) // 2)
-        texts = planned.order[middle : middle + PROBED_TEXTS]
+        middle = max(0, (len(numbers) - PROBED_TEXTS) // 2)
+        texts, lengths = numbers[middle : middle + PROBED_TEXTS], lengths_of(self.rows)
         spent = []
         for _ in range(2):
             begin = now()
             self._ask(texts)
             spent.append(now() - begin)
-        read = int(planned.lengths[texts].max()) * len(texts)
-        return min(spent) * int(planned.lengths[planned.order].sum(dtype="int64")) / read
+        read = int(lengths[texts].max()) * len(texts)
+        return min(spent) * int(lengths[numbers].sum(dtype="int64")) / read
+
+    def left(self, planned: Plan, folder: Path) -> Integers:
+        """Return the numbers of the texts that are still to be asked about, none where a run beside has them all."""
+        if any(not len(missing(place, planned)) for place in _beside(folder)):
+            return planned.order[:0]
+        return missing(folder, planned)
 
     def carry_out(self, key: str, folder: Path, title: str) -> TeacherCache:
         """Return the cache, found in this folder or in that of a run beside it, or made.
@@ -85,8 +91,7 @@ class Caching:
         """
         planned = self.plan(key)
         with processes.first_goes_ahead():
-            beside = [path for path in sorted(folder.parent.parent.glob(f"*/{folder.name}")) if path != folder]
-            for place in (folder, *beside):
+            for place in (folder, *_beside(folder)):
                 if (found := find(place, planned)) is not None:
                     return found
             with tqdm(total=len(planned.order), desc=title, unit="text", mininterval=1) as bar:
@@ -115,6 +120,10 @@ class Caching:
         batch = self.collator(list(self.rows.select([int(text) for text in texts]).select_columns(names)))
         inputs = {name: tensor.to(self.teacher.device) for name, tensor in batch.items()}
         return capture(self.teacher, inputs, self.needs), inputs["attention_mask"]
+
+
+def _beside(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.parent.parent.glob(f"*/{folder.name}")) if path != folder]
 
 
 class CachedCollator:

@@ -9,8 +9,12 @@ from pathlib import Path
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from pocketbert import processes
+from pocketbert.errors import UserError
 
 TRAINER_STATE = "trainer_state.json"
+RANDOM_STATE = "rng_state"
+"""Begins the names of the Trainer's files with a process's random state: one alone has no number, several have."""
+
 MOST_SHARE = 0.02
 """Of the training's time that checkpoints may take."""
 
@@ -50,13 +54,19 @@ class SparedCheckpoints(TrainerCallback):
 def latest_checkpoint(folder: Path) -> Path | None:
     """Return the newest whole checkpoint and remove those that a kill left half written.
 
-    The Trainer writes `trainer_state.json` last, so a checkpoint that has it whole is whole.
+    The Trainer's first process writes `trainer_state.json` last, so a checkpoint that has it whole is whole once the
+    other processes have written theirs.
+
+    Raises:
+        UserError: another number of processes wrote it: its steps were of another size.
     """
     found = sorted(folder.glob("checkpoint-*"), key=_number, reverse=True)
     whole = [path for path in found if _is_whole(path)]
     for path in found:
         if path not in whole:
             shutil.rmtree(path)
+    if whole:
+        _check_processes(whole[0])
     return whole[0] if whole else None
 
 
@@ -74,4 +84,20 @@ def _is_whole(checkpoint: Path) -> bool:
         json.loads((checkpoint / TRAINER_STATE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return True
+    numbers = _numbered(checkpoint)
+    return processes.count() == 1 or not numbers or numbers >= set(range(processes.count()))
+
+
+def _numbered(checkpoint: Path) -> set[int]:
+    """Return the numbers of the processes whose random state is there; none where one process wrote it."""
+    return {int(path.stem.rpartition("_")[2]) for path in checkpoint.glob(f"{RANDOM_STATE}_[0-9]*.pth")}
+
+
+def _check_processes(checkpoint: Path) -> None:
+    alone = (checkpoint / f"{RANDOM_STATE}.pth").exists()
+    before, here = 1 if alone else len(_numbered(checkpoint)), processes.count()
+    if before not in {0, here}:
+        raise UserError(
+            f"{checkpoint} was written by {before} process(es) and {here} would go on with it, whose steps are of "
+            f"another size: start {before}, or delete that folder to begin the stage again."
+        )

@@ -150,7 +150,10 @@ def _read(path: Path) -> dict[str, Any]:
         document = read_json(path)
     except ValueError:
         raise UserError(f"{path} is damaged: delete the folder or give another --out.") from None
-    if not isinstance(document, dict):
+    kinds = {"seeds": int, "control": bool, "bf16": bool}
+    if not isinstance(document, dict) or any(
+        name in document and not isinstance(document[name], kind) for name, kind in kinds.items()
+    ):
         raise UserError(f"{path} is damaged: delete the folder or give another --out.")
     return document
 

@@ -12,10 +12,10 @@ from transformers import PreTrainedModel
 
 from distill.caching import FOLDER, TEXT, CachedCollator
 from distill.data.encoding import Collator
-from distill.data.sampling import lengths_of
+from distill.data.sampling import tokens_of
 from distill.evaluation import predict
 from distill.members import Member, finetuning_key
-from distill.planning import caching, control_recipe, finetuning, logits_file, stores_logits
+from distill.planning import cache_key, caching, control_recipe, finetuning, logits_file, stores_logits, teachers_key
 from distill.preparation import Logits, Run, student_rows, taught_rows
 from distill.reading import Reading
 from distill.recipes.schema import Recipe
@@ -99,7 +99,7 @@ def start_student(run: Run) -> Initialisation:
         return Initialisation(method="teacher", description="the teacher itself, which is made smaller", layers=())
     teacher = finetuning_key(run.members[0], run.config, run.data)
     # Other teachers may make texts shorter.
-    settings = [STATISTICS_ROWS, _tokens(run.rows.found), run.config.seed, run.config.initialisation]
+    settings = [STATISTICS_ROWS, tokens_of(run.rows.found), run.config.seed, run.config.initialisation]
     key = fingerprint([teacher, run.teacher.ready, run.inputs["data"], run.student.config.to_dict(), *settings])
 
     def make() -> Initialisation:
@@ -122,7 +122,9 @@ def ready_cache(run: Run) -> str | None:
     wanted = caching(run)
     if wanted is None or _all_trained(run):
         return None
-    key = fingerprint([_teachers_key(run), run.data.fingerprint, len(wanted.rows), wanted.noted()])
+    key = cache_key(run, wanted)
+    if not len(wanted.plan(key).order):
+        return f"teacher's states not kept: --cache-gb {run.config.cache_gb:g} has no room for a single text"
     run.cache = wanted.carry_out(key, run.folder / FOLDER, "teacher's states")
     planned = run.cache.plan
     kept = "all texts" if planned.whole else f"the {len(planned.order)} shortest of {len(planned.lengths)} texts"
@@ -202,7 +204,7 @@ def answered(run: Run, rows: Dataset, file: Path, chosen: Sequence[int] | None =
         file: where the answers are kept.
         chosen: numbers of the rows to take; None: all.
     """
-    key = fingerprint([_teachers_key(run), run.data.fingerprint, len(rows), None if chosen is None else list(chosen)])
+    key = fingerprint([teachers_key(run), run.data.fingerprint, len(rows), None if chosen is None else list(chosen)])
     with processes.first_goes_ahead():
         logits = stored_logits(
             file,
@@ -212,29 +214,12 @@ def answered(run: Run, rows: Dataset, file: Path, chosen: Sequence[int] | None =
     return _selected(rows, chosen).add_column("teacher_logits", logits.tolist())
 
 
-def _teachers_key(run: Run) -> list[list[object]]:
-    """Return what decides the teachers' answers, besides the texts."""
-    return [
-        [
-            finetuning_key(member, run.config, run.data),
-            member.teacher.fingerprint,
-            member.weight,
-            _tokens(taught_rows(run, run.reading_of(member))),
-        ]
-        for member in run.members
-    ]
-
-
 def _soft_targets(run: Run, member: Member, chosen: Sequence[int] | None) -> Logits:
     """Return what a teacher says on the student's training rows, [N, C]."""
     reading = run.reading_of(member)
     move(member.teacher.model, best_device())
     title = f"{member.title}'s soft targets"
     return predict(member.teacher.model, _selected(taught_rows(run, reading), chosen), reading.collator, 128, title)
-
-
-def _tokens(rows: Dataset) -> int:
-    return int(lengths_of(rows).sum(dtype=np.int64))
 
 
 def _selected(rows: Dataset, chosen: Sequence[int] | None) -> Dataset:

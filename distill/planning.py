@@ -8,6 +8,7 @@ from datasets import Dataset
 from distill import estimation
 from distill.activations import LOGITS, Needs, joined
 from distill.caching import FOLDER, Caching
+from distill.data.sampling import tokens_of
 from distill.members import Member, finetuning_key
 from distill.preparation import Run, student_rows, taught_rows
 from distill.recipes.schema import Recipe, Stage
@@ -16,8 +17,9 @@ from distill.stages import Conditions, asks_teacher, build_distiller, plain_reci
 from distill.teacher_training import TeacherTraining
 from pocketbert import processes
 from pocketbert.devices import best_device, move
+from pocketbert.files import fingerprint
 from students.building import load_student
-from teachers.caching.store import INDEX
+from teachers.caching.plan import text_bytes
 
 STATES = "teacher's states"
 WORTH_KEEPING = 1.2
@@ -44,16 +46,21 @@ def estimate(run: Run, more: Callable[[], Mapping[str, Work]] = dict) -> tuple[e
     conditions = conditions_of(run, rows)
     cache = caching(run)
     stored = joined({LOGITS: None} if stores_logits(run) else {}, cache.needs if cache else {})
+    planned = cache.plan(cache_key(run, cache)) if cache else None
     work = Work(0, 0)
     if not config.is_teacher:
         work = remaining(run.recipe, student, teacher, conditions, folders, stored=stored)
+        if planned is not None and not planned.whole and work.seconds:
+            logits = {LOGITS: None} if stores_logits(run) else {}
+            asking = remaining(run.recipe, student, teacher, conditions, folders, stored=logits)
+            work = _in_parts(work, asking, planned.share)
     kept_bytes, asked = 0, False
-    if cache is not None and work.seconds:
-        planned = cache.plan()
+    if cache is not None and planned is not None and work.seconds:
         asked = planned.whole and LOGITS in cache.needs
-        if not (run.folder / FOLDER / INDEX).exists():
-            parts[f"{STATES}, {planned.bytes / 1e9:.1f} GB kept"] = Work(cache.seconds(planned), 0)
-            kept_bytes = planned.bytes
+        left = cache.left(planned, run.folder / FOLDER)
+        if len(left):
+            kept_bytes = int(text_bytes(planned.parts, planned.code, planned.lengths[left]).sum())
+            parts[f"{STATES}, {kept_bytes / 1e9:.2g} GB kept"] = Work(cache.seconds(left), 0)
     if work.seconds and stores_logits(run) and not asked and not logits_file(run.folder).exists():
         parts["teacher's soft targets"] = Work(sum(_seconds_to_answer(run, member) for member in run.members), 0)
     if not config.is_teacher:
@@ -68,6 +75,12 @@ def estimate(run: Run, more: Callable[[], Mapping[str, Work]] = dict) -> tuple[e
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
     disk = estimation.disk(trained, kept, [student, run.teacher.model]) + kept_bytes
     return total(parts, trained, held, disk), told(parts)
+
+
+def _in_parts(kept: Work, asked: Work, share: float) -> Work:
+    """Return what trainings cost that find so much of what they read kept, and ask the teacher about the rest."""
+    seconds = share * kept.seconds + (1 - share) * asked.seconds
+    return Work(seconds, max(kept.activation_bytes, asked.activation_bytes))
 
 
 def _seconds_to_answer(run: Run, member: Member) -> float:
@@ -132,6 +145,24 @@ def caching(run: Run) -> Caching | None:
     if read * config.seeds < WORTH_KEEPING * len(rows):
         return None
     return Caching(run.answerer, joined(needs, logits), rows, run.collator, config.cache_precision, config.cache_gb)
+
+
+def cache_key(run: Run, wanted: Caching) -> str:
+    """Return what stands for the teachers, the texts and what is kept of them."""
+    return fingerprint([teachers_key(run), run.data.fingerprint, len(wanted.rows), wanted.noted()])
+
+
+def teachers_key(run: Run) -> list[list[object]]:
+    """Return what decides the teachers' answers, besides the texts."""
+    return [
+        [
+            finetuning_key(member, run.config, run.data),
+            member.teacher.fingerprint,
+            member.weight,
+            tokens_of(taught_rows(run, run.reading_of(member))),
+        ]
+        for member in run.members
+    ]
 
 
 def _unchanged(stage: Stage, steps: int, rows: int) -> float:

@@ -52,3 +52,8 @@ class LengthGroupedSampler(Sampler[int]):
 def lengths_of(rows: Dataset) -> NDArray[np.integer[Any]]:
     """Return the column `length` of encoded rows; as a list, millions of rows would take hundreds of megabytes."""
     return np.asarray(rows.with_format("numpy")["length"][:], dtype=np.int32)
+
+
+def tokens_of(rows: Dataset) -> int:
+    """Return the tokens of all encoded rows together."""
+    return int(lengths_of(rows).sum(dtype=np.int64))

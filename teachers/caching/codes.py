@@ -56,7 +56,8 @@ class Plain(Code):
         kept = numbers.to(self.kind)
         if not torch.isfinite(kept).all():
             raise UserError(
-                f"the teacher's {key} has numbers that {self.name} can't hold: take --cache-precision bf16."
+                f"the teacher's {key} has numbers that {self.name} can't hold: take --cache-precision bf16 and "
+                "another --out."
                 if torch.isfinite(numbers).all()
                 else f"the teacher's {key} is not a number somewhere: this teacher can't be distilled."
             )

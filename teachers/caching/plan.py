@@ -45,6 +45,11 @@ class Plan:
         """Whether every text is kept."""
         return len(self.order) == len(self.lengths)
 
+    @property
+    def share(self) -> float:
+        """How much of all tokens is kept."""
+        return float(self.lengths[self.order].sum(dtype=np.int64) / self.lengths.sum(dtype=np.int64))
+
     def as_dict(self) -> dict[str, Any]:
         """Return what two caches of the same content have in common, as JSON holds it."""
         return {

@@ -112,3 +112,18 @@ def test_a_cache_beside_is_found(rows, bert, tmp_path, monkeypatch):
     monkeypatch.setattr(Caching, "_answer", None)
     found = caching.carry_out("key", tmp_path / "two" / "teacher-cache", "test")
     assert found.folder == made.folder
+
+
+def test_what_is_left_to_ask_is_nothing_where_a_run_beside_has_it(rows, bert, tmp_path):
+    caching = Caching(bert(seed=0), {"hidden_states": frozenset({1})}, rows, PaddingCollator(0), "fp16", 1)
+    ours = tmp_path / "two" / "teacher-cache"
+    assert len(caching.left(caching.plan("key"), ours)) == ROWS
+    caching.carry_out("key", tmp_path / "one" / "teacher-cache", "test")
+    assert not len(caching.left(caching.plan("key"), ours))
+    assert len(caching.left(caching.plan("other"), ours)) == ROWS
+
+
+def test_asking_about_nothing_takes_no_time(rows, bert):
+    caching = Caching(bert(seed=0), {"hidden_states": frozenset({1})}, rows, PaddingCollator(0), "fp16", 1e-9)
+    assert not len(caching.plan().order)
+    assert caching.seconds(caching.plan().order) == 0.0

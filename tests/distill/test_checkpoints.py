@@ -3,7 +3,8 @@
 import pytest
 from transformers import TrainerControl, TrainerState
 
-from distill.checkpoints import SparedCheckpoints
+from distill.checkpoints import SparedCheckpoints, latest_checkpoint
+from pocketbert.errors import UserError
 
 
 class Clock:
@@ -50,3 +51,38 @@ def test_none_is_written_where_none_is_asked_for(clock):
     control = TrainerControl(should_save=False)
     SparedCheckpoints(clock).on_step_end(None, TrainerState(global_step=1, max_steps=9), control)
     assert not control.should_save
+
+
+def _written(folder, step, *states):
+    checkpoint = folder / f"checkpoint-{step}"
+    checkpoint.mkdir()
+    for name in ("trainer_state.json", *states):
+        (checkpoint / name).write_text("{}")
+    return checkpoint
+
+
+ALONE, PAIR = ("rng_state.pth",), ("rng_state_0.pth", "rng_state_1.pth")
+
+
+@pytest.mark.parametrize(("count", "states"), [(1, ALONE), (2, PAIR), (1, ()), (2, ())])
+def test_as_many_processes_go_on(count, states, tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", str(count))
+    checkpoint = _written(tmp_path, 5, *states)
+    assert latest_checkpoint(tmp_path) == checkpoint
+
+
+@pytest.mark.parametrize(("count", "states", "before"), [(2, ALONE, 1), (1, PAIR, 2)])
+def test_another_number_of_processes_is_refused(count, states, before, tmp_path, monkeypatch):
+    """A batch is each process's own, so a step would be of another size from there on."""
+    monkeypatch.setenv("WORLD_SIZE", str(count))
+    checkpoint = _written(tmp_path, 5, *states)
+    with pytest.raises(UserError, match=rf"checkpoint-5 was written by {before} .* {count} would.*delete that folder"):
+        latest_checkpoint(tmp_path)
+    assert checkpoint.exists()
+
+
+def test_one_that_lacks_a_process_is_half_written(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    older, newer = _written(tmp_path, 5, *PAIR), _written(tmp_path, 10, PAIR[0])
+    assert latest_checkpoint(tmp_path) == older
+    assert not newer.exists()

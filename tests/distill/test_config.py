@@ -79,3 +79,10 @@ def test_a_weight_for_each_teacher_or_none():
     assert _config(teacher_weights=(2.0,)).teacher_weights == (2.0,)
     with pytest.raises(UserError, match="--teacher-weight is given 2 times and --teacher 1"):
         _config(teacher_weights=(1.0, 2.0))
+
+
+@pytest.mark.parametrize("text", ['{"seeds": "x"}', '{"control": 3}', "[]"])
+def test_values_of_another_kind_are_damage(text, tmp_path):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(UserError, match="damaged"):
+        grown(_config(), tmp_path)

@@ -41,6 +41,14 @@ def test_with_little_room_the_shortest_texts_are_kept(files, tmp_path):
     assert "teacher's states kept: the " in done.stdout and " shortest of " in done.stdout
 
 
+def test_without_room_for_a_text_none_is_kept_and_it_is_said(files, tmp_path):
+    done = run_command(files, tmp_path / "run", *TINYBERT, "--cache-gb", "1e-9")
+    assert done.returncode == 0, done.stderr
+    assert "teacher's states not kept: --cache-gb 1e-09 has no room for a single text" in done.stdout
+    assert "GB kept" not in done.stdout  # in the line on costs
+    assert not (tmp_path / "run" / "teacher-cache").exists()
+
+
 def test_a_recipe_of_answers_alone_keeps_no_states(files, tmp_path):
     done = run_command(files, tmp_path / "run", "--set", "training.epochs=2")
     assert done.returncode == 0, done.stderr

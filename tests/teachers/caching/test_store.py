@@ -6,7 +6,7 @@ from teachers.caching import plan as plans
 from teachers.caching import store
 from teachers.caching.parts import Part
 from teachers.caching.plan import plan, text_bytes
-from teachers.caching.store import TeacherCache, error_of, find, make
+from teachers.caching.store import TeacherCache, error_of, find, make, missing
 
 LENGTHS = np.random.default_rng(0).integers(2, 9, size=60).astype(np.int32)
 PARTS = (Part("logits", None, (2,)), Part("hidden_states", 1, (3,)), Part("attention_scores", 0, (2,)))
@@ -147,3 +147,31 @@ def test_no_room_at_all_keeps_nothing(tmp_path):
 def test_the_error_is_told(tmp_path):
     make(tmp_path, _plan("int8"), Teacher())
     assert 1e-4 < error_of(tmp_path) < 1e-2
+
+
+def test_what_is_still_to_be_asked_is_known_without_reading_files(tmp_path):
+    """A stopped run leaves whole files, and another plan's are worth nothing."""
+    planned = _plan()
+    assert missing(tmp_path, planned).tolist() == planned.order.tolist()
+    with pytest.raises(KeyboardInterrupt):
+        make(tmp_path, planned, Teacher(fails_after=40))
+    left = missing(tmp_path, planned)
+    assert 0 < len(left) < len(planned.order)
+    again = Teacher()
+    make(tmp_path, planned, again)
+    assert again.asked == left.tolist()
+    assert not len(missing(tmp_path, planned))
+    assert len(missing(tmp_path, _plan(key="other"))) == len(LENGTHS)
+
+
+def test_an_index_that_is_damaged_leaves_all_to_be_asked(tmp_path):
+    make(tmp_path, _plan(), Teacher())
+    (tmp_path / "cache.json").write_text("[1]")
+    assert len(missing(tmp_path, _plan())) == len(LENGTHS)
+
+
+def test_the_share_that_is_kept_is_of_tokens():
+    planned = _plan(most=1500)
+    assert planned.share == pytest.approx(LENGTHS[planned.order].sum() / LENGTHS.sum())
+    assert 0 < planned.share < len(planned.order) / len(LENGTHS)  # the shortest texts
+    assert _plan().share == 1
