@@ -121,7 +121,7 @@ def stores_logits(run: Run) -> bool:
         for stage, steps in zip(recipe.stages, recipe_steps(recipe, rows), strict=True)
         if build_distiller(stage, run.student, run.answerer).needs_teacher_logits_only
     )
-    return asked * run.config.seeds >= rows
+    return asked * run.config.seeds * processes.count() >= rows
 
 
 def caching(run: Run) -> Caching | None:

@@ -20,7 +20,7 @@ from benchmarks.throughput.engines import ENGINES, PEAK, TEXTBREWER
 from benchmarks.throughput.rows import Row, rows_of
 from benchmarks.throughput.task import sentences_for, write_task
 from pocketbert import command
-from pocketbert.errors import unknown
+from pocketbert.errors import UserError, unknown
 from pocketbert.files import write_csv
 from pocketbert.machine import commit, processor
 from teachers.loading import load_teacher
@@ -47,6 +47,9 @@ def throughput(
     engines = [each for each in ENGINES if not only or any(word in each.name for word in only)]
     if not engines:
         raise unknown("engine", (only or [""])[0], [each.name for each in ENGINES])
+    cores = os.cpu_count() or 1
+    if threads > cores:
+        raise UserError(f"--threads {threads}: this machine has {cores} cores.")
     sentences = sentences_for(texts, most, size, student)
     python = Path()
     if any(each.kind == TEXTBREWER for each in engines):
@@ -55,6 +58,7 @@ def throughput(
     options = {"texts": texts.name, "results": results.name, "teacher": Path(teacher).name, "student": student}
     told = [f"--{name}={value}" for name, value in options.items()]
     told += [f"--size={size}", f"--most={most}", f"--rounds={rounds}", f"--threads={threads}"]
+    told += [f"--only={words}" for words in only or ()]
     policy = os.environ.get("OMP_WAIT_POLICY", "")
     facts: Row = {
         "texts a batch": size, "threads": threads, "OMP_WAIT_POLICY": policy, "processor": processor(),

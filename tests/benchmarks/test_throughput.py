@@ -63,6 +63,8 @@ def test_bad_input_is_refused_before_anything_starts(files):
         _run(files, "--only", "bare", "--student", "tinyy")
     with pytest.raises(UserError, match="less than a batch"):
         _run(files, "--only", "bare", "--size", "100")
+    with pytest.raises(UserError, match="--threads 9999: this machine has"):
+        _run(files, "--only", "bare", "--threads", "9999")
 
 
 def test_rows_by_hand():
