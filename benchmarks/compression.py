@@ -4,16 +4,18 @@ import re
 import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
+import datasets
 import torch
 import typer
 from filelock import FileLock
 from rich.console import Console
 from rich.progress import Progress
+from transformers.utils import logging as transformers_logging
 
 from benchmarks.measuring import LatencyRow, measure
 from benchmarks.model_latency import milliseconds
@@ -29,8 +31,20 @@ from pocketbert.files import read_json, write_csv
 from pocketbert.machine import commit, processor
 from pocketbert.validation import validated
 
-TEACHER = "teacher fp32"
+TEACHER, BEFORE = "teacher fp32", "0 before"
 Row = dict[str, str | int]
+DETAILS = {
+    "of the start's bytes",
+    "note",
+    "seconds of the chain",
+    "command",
+    "rounds",
+    "training threads",
+    "threads",
+    "unlabelled rows",
+    "since the step before",
+}
+"""What an overview leaves out."""
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 console = Console(soft_wrap=True, markup=False, highlight=False)
 
@@ -48,6 +62,8 @@ def compression(
     """Carry out each chain for each of the run's students, and measure all files of a seed in turn."""
     steps = {text: parse_chain(text) for text in chains}
     config = _config(folder)
+    datasets.disable_progress_bars()
+    transformers_logging.disable_progress_bar()
     lock = FileLock(folder / LOCK)
     run = prepare(config, folder)
     for each in steps.values():
@@ -75,8 +91,31 @@ def compression(
         }  # fmt: skip
         rows += [row | facts for text, chain in found.items() for row in _rows(text, chain, measured, seconds[text])]
         write_csv(results, rows)
+        write_csv(results.with_name(f"{results.stem}-overview{results.suffix}"), overview(rows))
     for row in rows:
         console.print("; ".join(f"{name}: {value}" for name, value in row.items()))
+
+
+def overview(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows with what decides alone, and the model before a chain once."""
+    dropped = {
+        "of the start's bytes",
+        "note",
+        "seconds of the chain",
+        "command",
+        "rounds",
+        "training threads",
+        "threads",
+    }
+    kept: list[dict[str, Any]] = []
+    for row in rows:
+        short = {name: value for name, value in row.items() if name not in DETAILS and not name.endswith(" at 32")}
+        if row["after"] == BEFORE:
+            short["chain"] = ""
+            if any(all(each[name] == short[name] for name in ("after", "student", "seed")) for each in kept):
+                continue
+        kept.append(short)
+    return kept
 
 
 def _config(folder: Path) -> RunConfig:

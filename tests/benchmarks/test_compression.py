@@ -48,6 +48,10 @@ def test_every_step_of_every_chain_is_a_row(trained, tmp_path):
     assert ratio == pytest.approx(1.0)
     assert all(float(row["ms at 8"]) > 0 and row["times as fast as the teacher at 8"] for row in rows)
     assert all(row["seed"] == "0" and "benchmarks.compression" in row["command"] for row in rows)
+    with (tmp_path / "out-overview.csv").open() as stream:
+        short = list(csv.DictReader(stream))
+    assert [row["after"] for row in short] == ["0 before", "1 prune:0.3:recover=none", "2 int8", "1 qat:steps=3"]
+    assert "command" not in short[0] and short[0]["chain"] == "" and short[3]["chain"] == CHAINS[1]
     record = json.loads((trained / "run.json").read_text())
     assert float(before["accuracy"]) == pytest.approx(100 * record["quality"]["student"]["value"], abs=0.01)
 
