@@ -98,15 +98,6 @@ def compression(
 
 def overview(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the rows with what decides alone, and the model before a chain once."""
-    dropped = {
-        "of the start's bytes",
-        "note",
-        "seconds of the chain",
-        "command",
-        "rounds",
-        "training threads",
-        "threads",
-    }
     kept: list[dict[str, Any]] = []
     for row in rows:
         short = {name: value for name, value in row.items() if name not in DETAILS and not name.endswith(" at 32")}
