@@ -110,7 +110,7 @@ def overview(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _config(folder: Path) -> RunConfig:
-    """Return a run's settings, without its own chain.
+    """Return a run's settings, without a chain of its own.
 
     Raises:
         UserError: it is no run's folder.
@@ -120,8 +120,7 @@ def _config(folder: Path) -> RunConfig:
         document.pop("inputs")
     except (OSError, ValueError, KeyError, AttributeError):
         raise UserError(f"{folder} holds no run: give the folder of a finished python -m distill.run.") from None
-    if document.get("compress"):
-        raise UserError(f"{folder}: that run has a chain of its own: give one without --compress.")
+    document["compress"] = None  # a chain of its own is none of the student's
     return validated(RunConfig, document)
 
 
