@@ -1,7 +1,7 @@
 """`prune:0.5`: half of the encoder's operations go, and what is left is distilled back; `rounds=3` in three steps."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from distill.compression.plan import NOT_AT_ALL, PRUNE, Step
@@ -10,9 +10,9 @@ from distill.compression.state import State
 from distill.compression.steps.base import Applied, Bench, measured_batches, named
 from distill.preparation import Run
 from pocketbert.errors import DoesNotFit, UserError
-from students.pruning.planning import check_target, least
+from students.pruning.planning import by_ratios, check_target, depth_by_ratio, least
 from students.pruning.pruner import Pruned, check_prunable, prune
-from students.pruning.sizes import MEASURED, sizes_of
+from students.pruning.sizes import MEASURED, Sizes, sizes_of
 from students.pruning.targets import Target, parse_target
 
 
@@ -26,6 +26,10 @@ def check(step: Step, run: Run) -> None:
 
 def check_together(steps: Sequence[Step], run: Run) -> None:
     """Raise UserError for targets that can't be reached one after the other, each being a share of what is left."""
+    for step, known in sizes_before(steps, run):
+        if step.name == PRUNE and known is not None:
+            with named(step):
+                check_target(known, _target(step))
     targets = [(step, _target(step)) for step in steps if step.name == PRUNE]
     for number, (step, target) in enumerate(targets):
         before = [each for _, each in targets[:number]]
@@ -41,6 +45,20 @@ def check_together(steps: Sequence[Step], run: Run) -> None:
                 f"compression step '{step.text}': after the pruning before it there is not so much to remove: give at "
                 f"most {max(0, int(most * 1000)) / 1000:g}, or leave it out."
             )
+
+
+def sizes_before(steps: Sequence[Step], run: Run) -> Iterator[tuple[Step, Sizes | None]]:
+    """Yield each step with the sizes that it will find; None from where they can't be told before the pruning."""
+    sizes: Sizes | None = sizes_of(run.student) if any(step.name == PRUNE for step in steps) else None
+    for step in steps:
+        yield step, sizes
+        if step.name == PRUNE and sizes is not None:
+            ratios = _target(step).ratios
+            if not ratios or not sizes.uniform:  # what goes depends on what it is worth
+                sizes = None
+                continue
+            left = by_ratios(sizes, ratios, final=True)
+            sizes = replace(left, layers=left.layers[: depth_by_ratio(len(left.layers), ratios, final=True)])
 
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:

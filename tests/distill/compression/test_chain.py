@@ -242,6 +242,9 @@ def test_every_family_goes_through_a_chain(classifier, files, tmp_path, family):
         ("prune:heads=0.9", "leaves nothing of 2: give at most 0.5"),
         ("prune:layers=0.01", "removes nothing of 2: give at least 0.5"),
         ("prune:0.4,prune:0.4", "after the pruning before it"),
+        ("prune:layers=0.5,trim,prune:layers=0.5", "of 1 nothing may go, so leave layers out"),
+        ("prune:hidden=0.5:heads=0.5,prune:heads=0.5", "step 'prune:heads=0.5': pruning heads=0.5 can't be done"),
+        ("prune:hidden=0.5,factorise:8", "after the pruning before it the model is only 8 wide"),
         ("int8:7", "int8 has no settings"),
         ("mixed:9", "for a mean of 5 bits"),
         ("qat:8", "such as qat:steps=600"),
@@ -252,6 +255,18 @@ def test_what_the_student_cannot_have_is_told_before_anything_long(classifier, t
         check_chain(classifier.run, parse_chain(text))
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["prune:heads=0.5,prune:0.1,factorise:8", "factorise:8,prune:hidden=0.5"])
+def test_what_can_be_done_in_this_order_is_let_through(classifier, text):
+    check_chain(classifier.run, parse_chain(text))
+
+
+def test_a_refusal_on_the_way_names_its_step(classifier, tmp_path):
+    text = "prune:latency=0.999:recover=none"
+    with pytest.raises(UserError) as raised:
+        classifier.chain(text, tmp_path / "chain")
+    assert str(raised.value).startswith(f"compression step '{text}': pruning latency=0.999 can't be reached")
 
 
 def test_the_nearest_second_target_can_be_reached(classifier, tmp_path):
