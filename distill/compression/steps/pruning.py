@@ -3,6 +3,9 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
+
+from transformers import PreTrainedModel
 
 from distill.compression.plan import NOT_AT_ALL, PRUNE, Step
 from distill.compression.recovery import recover, recovery_recipe
@@ -10,10 +13,13 @@ from distill.compression.state import State
 from distill.compression.steps.base import Applied, Bench, measured_batches, named
 from distill.preparation import Run
 from pocketbert.errors import DoesNotFit, UserError
+from pocketbert.files import read_json, write_json
 from students.pruning.planning import by_ratios, check_target, depth_by_ratio, least
-from students.pruning.pruner import Pruned, check_prunable, prune
+from students.pruning.pruner import Latency, Pruned, check_prunable, prune
 from students.pruning.sizes import MEASURED, Sizes, sizes_of
 from students.pruning.targets import Target, parse_target
+
+LATENCIES = "latencies.json"
 
 
 def check(step: Step, run: Run) -> None:
@@ -65,16 +71,33 @@ def apply(step: Step, state: State, bench: Bench) -> Applied:
     """Prune and distil back, a round after the other."""
     target, how = _target(step), bench.recovery(step)
     pruned: Pruned | None = None
-    recipe = recovery_recipe(bench.run, how, target.rounds)
+    recipe, latency = recovery_recipe(bench.run, how, target.rounds), _once(bench.latency, bench.folder / LATENCIES)
     for number, part in enumerate(target.steps(), start=1):
         batches = measured_batches(state, bench.seed)
-        pruned = prune(state.model, part, batches, latency=bench.latency, earlier=pruned)
+        pruned = prune(state.model, part, batches, latency=latency, earlier=pruned)
         state = replace(state, model=pruned.model)
         if how.by != NOT_AT_ALL:
             title = f"{bench.title(step)}, round {number}" if target.rounds > 1 else bench.title(step)
             recover(bench.run, state, recipe, how, bench.seed, bench.folder / f"round-{number}", title)
     assert pruned is not None  # noqa: S101  (for type checkers: a target has steps)
     return Applied(state, pruned.describe())
+
+
+def _once(latency: Latency, file: Path) -> Latency:
+    """Return a latency that is measured once for each model's sizes, and kept.
+
+    A step that goes on after a kill must choose the sizes that it has chosen, or its checkpoints don't fit.
+    """
+
+    def measured(model: PreTrainedModel) -> float:
+        known: dict[str, float] = read_json(file) if file.exists() else {}
+        sizes = str(sizes_of(model))
+        if sizes not in known:
+            known[sizes] = latency(model)
+            write_json(file, known)
+        return known[sizes]
+
+    return measured
 
 
 def _target(step: Step) -> Target:

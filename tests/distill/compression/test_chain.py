@@ -1,6 +1,8 @@
 """Chains on a small trained student, without the command around them."""
 
+import itertools
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,8 @@ import torch
 from transformers import AutoTokenizer
 
 from distill.compression import chain as chains
-from distill.compression.chain import check_chain
+from distill.compression.chain import carry_out, check_chain
+from distill.compression.keeping import keep
 from distill.compression.plan import parse_chain
 from distill.evaluation import difference, predict
 from distill.pipeline import answer
@@ -18,7 +21,7 @@ from distill.trainer import DistillTrainer
 from pocketbert.errors import UserError
 from students.factorised import whole_table
 from students.pruning.sizes import encoder_flops, sizes_of
-from tests.distill.compression.conftest import ready, same_weights
+from tests.distill.compression.conftest import ready, same_weights, seconds_of
 
 TEXT = "trim,factorise:8,prune:0.3,qat"
 
@@ -267,6 +270,32 @@ def test_a_refusal_on_the_way_names_its_step(classifier, tmp_path):
     with pytest.raises(UserError) as raised:
         classifier.chain(text, tmp_path / "chain")
     assert str(raised.value).startswith(f"compression step '{text}': pruning latency=0.999 can't be reached")
+
+
+def test_a_target_of_latency_goes_on_with_the_sizes_that_it_has_chosen(classifier, tmp_path, monkeypatch):
+    def carried(drift):
+        calls = itertools.count()
+
+        def latency(model):
+            return seconds_of(model) + drift * next(calls)
+
+        steps = parse_chain("prune:latency=0.3:steps=3")
+        return carry_out(classifier.run, steps, classifier.trained, "student", latency, 1.0, lambda _: None, tmp_path)
+
+    def killed(kept, folder):
+        if not folder.name.startswith("01"):
+            return keep(kept, folder)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chains, "keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            carried(drift=0.0)
+    sizes = sizes_of(carried(drift=-0.3).state.model)  # as if the machine were faster now
+    shutil.rmtree(tmp_path)
+    assert sizes == sizes_of(carried(drift=0.0).state.model)
+    shutil.rmtree(tmp_path)
+    assert sizes != sizes_of(carried(drift=-0.3).state.model), "or else the drift would show nothing"
 
 
 def test_the_nearest_second_target_can_be_reached(classifier, tmp_path):
