@@ -156,12 +156,14 @@ def quality_latency_plot(run: Record) -> Markup | None:
     """Return the quality-latency picture, or None where fewer than two models have both numbers."""
     length, metric = _plot_length(run), metric_name(run)
     exported = "student_fp32_onnx" if quality(run, "student_fp32_onnx") is not None else "student"
+    precision = dig(run, "compression", "precision")
     first = "first " if several_teachers(run) else ""
     candidates = [
         (f"{first}teacher fp32", "teacher", "teacher_fp32_onnx" if first else "teacher", TEACHER_FILE),
         (f"{first}teacher int8", "teacher int8", "teacher_int8_onnx", "teacher int8"),
         ("student fp32", "student", exported, "student fp32"),
         ("student int8", "int8", "student_int8_onnx", "student int8"),
+        (f"student {precision}", "compressed", f"student_{precision}_onnx", f"student {precision}"),
         ("control (no teacher), fp32", "control", "control", "student fp32"),
     ]
     scale = 100.0 if metric in form.PERCENT_METRICS else 1.0

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from benchmarks.drawing import COLOURS, figure_of, latency_axis, style, svg
 
 _MOST_POINTS = 120
+_COLOUR_OF = {"teacher int8": "teacher", "compressed": "int8"}
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Point:
 
     Attributes:
         title: its name in the legend.
-        role: its colour: "teacher", "teacher int8", "student", "int8" or "control".
+        role: its colour: "teacher", "teacher int8", "student", "int8", "compressed" or "control".
         latency: p50 in milliseconds.
         value: the metric, as it is shown.
         low: the lower end of its interval, or None.
@@ -45,7 +46,7 @@ def quality_latency(points: Sequence[Point], description: str) -> Markup:
     """Return the quality-latency picture: p50 on a logarithmic axis, the metric with its interval upwards."""
     with style(description):
         figure, axes = figure_of(height=3.3)
-        markers = {"teacher": "s", "teacher int8": "s", "student": "o", "int8": "D", "control": "^"}
+        markers = {"teacher": "s", "teacher int8": "s", "student": "o", "int8": "D", "compressed": "P", "control": "^"}
         for point in points:
             below = max(0.0, point.value - point.low) if point.low is not None else 0.0
             above = max(0.0, point.high - point.value) if point.high is not None else 0.0
@@ -55,7 +56,7 @@ def quality_latency(points: Sequence[Point], description: str) -> Markup:
                 point.value,
                 yerr=[[below], [above]],
                 fmt=markers[point.role],
-                color=COLOURS["teacher" if point.role == "teacher int8" else point.role],
+                color=COLOURS[_COLOUR_OF.get(point.role, point.role)],
                 markersize=7,
                 capsize=4,
                 linewidth=1.4,

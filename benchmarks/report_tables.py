@@ -116,11 +116,12 @@ def key_figures(run: Record) -> list[Card]:
 def quality_table(run: Record) -> Table:
     """Return each model's metric with its interval, the other metrics, agreement with KL, calibration."""
     metric = metric_name(run)
-    measured = {who: value for who in _QUALITY_ROWS if isinstance(value := dig(run, "quality", who), dict)}
+    titles = _quality_rows(run)
+    measured = {who: value for who in titles if isinstance(value := dig(run, "quality", who), dict)}
     others = list(
         dict.fromkeys(name for value in measured.values() for name in (value.get("metrics") or {}) if name != metric)
     )
-    named = [(Cell(_QUALITY_ROWS[who], _who(run, who)), value) for who, value in measured.items()]
+    named = [(Cell(titles[who], _who(run, who)), value) for who, value in measured.items()]
     named[1:1] = [
         (
             Cell(f"teacher {i}", f"{form.model_name(item.get('name'))}, seed {item.get('seed')}"),
@@ -140,6 +141,13 @@ def quality_table(run: Record) -> Table:
     ]
     names = [_words(name) for name in (metric, *others)]
     return _without_empty(Table(["model", *names, "agreement", "calibration error"], rows))
+
+
+def _quality_rows(run: Record) -> dict[str, str]:
+    """Return the title of each model by its key; the file that a chain of compression ended with comes last."""
+    precision = dig(run, "compression", "precision")
+    more = {f"student_{precision}_onnx": f"student {precision} ONNX"} if precision else {}
+    return _QUALITY_ROWS | more
 
 
 def comparison_table(run: Record) -> Table:

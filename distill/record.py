@@ -190,7 +190,9 @@ def _quality(
     if controls:
         other = controls[0].evaluation_logits
         compare["student_minus_control"] = asdict(difference(run.task, run.labels, student, other))
-    compare["int8_minus_student"] = asdict(difference(run.task, run.labels, files["student int8"].logits, student))
+    for name in (name for name in files if name.startswith("student ") and name != "student fp32"):
+        change = difference(run.task, run.labels, files[name].logits, student)
+        compare[f"{name.removeprefix('student ')}_minus_student"] = asdict(change)
     return {
         "teacher": asdict(_teacher_quality(run)),
         "student_before_training": _against_teacher(run, start_logits),

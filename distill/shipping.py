@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from distill.exporting import Exported
+from distill.exporting import USUAL, Exported
 from distill.preparation import Run
 from students.exporting.deployment import Text, describe, golden_of
 from students.exporting.golden import GOLDEN, check
@@ -31,7 +31,10 @@ def ship(run: Run, exported: Sequence[Exported], folder: Path) -> None:
     tokenizer = run.reading.tokenizer
     golden = golden_of(run.student, tokenizer, _sentences(run))
     files = [Deployed(path.name, path.stat().st_size / 1e6, check(golden, path)) for path in paths]
-    describe(run.student, tokenizer, folder, golden, files, f"{run.config.student} for {run.task.name}")
+    usual = {f"model-{precision}.onnx" for precision in USUAL}
+    of_chain = next((file.name for file in files if file.name not in usual), None)
+    name = f"{run.config.student} for {run.task.name}"
+    describe(run.student, tokenizer, folder, golden, files, name, shown=of_chain)
 
 
 def prove_teacher(run: Run, folder: Path) -> None:

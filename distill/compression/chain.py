@@ -15,8 +15,8 @@ from distill.compression.keeping import Kept, finished, keep
 from distill.compression.measuring import measure
 from distill.compression.plan import Step
 from distill.compression.state import State
-from distill.compression.steps import KINDS, Applied, Bench
-from distill.compression.steps.pruning import check_together
+from distill.compression.steps import KINDS, Applied, Bench, factorising, pruning
+from distill.compression.steps.base import named
 from distill.pipeline import Trained
 from distill.preparation import Logits, Run
 from pocketbert.devices import best_device, move
@@ -65,7 +65,8 @@ def check_chain(run: Run, steps: Sequence[Step]) -> None:
     """
     for step in steps:
         KINDS[step.name].check(step, run)
-    check_together(steps, run)
+    pruning.check_together(steps, run)
+    factorising.check_together(steps, run)
 
 
 def carry_out(
@@ -100,7 +101,8 @@ def carry_out(
         if kept is None:
             # Steps write to the model that they are given.
             copied = State(**vars(chain.state) | {"model": copy.deepcopy(chain.state.model)})
-            applied = KINDS[step.name].apply(step, copied, bench)
+            with named(step):
+                applied = KINDS[step.name].apply(step, copied, bench)
             kept = measure(run, applied, name, bench.folder, start, chain.kept[-1].logits)
             keep(kept, bench.folder)
         verdict = judged(step, kept.document, most_loss, run.task.metric)

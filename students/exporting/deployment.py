@@ -122,6 +122,7 @@ def describe(
     golden: Golden,
     files: Sequence[Deployed],
     name: str,
+    shown: str | None = None,
 ) -> None:
     """Write what stands beside the files: tokenizer, labels, golden sentences and the README.
 
@@ -130,12 +131,13 @@ def describe(
         tokenizer: its fast tokenizer.
         out: their folder.
         golden: the sentences.
-        files: one of them is in the example.
+        files: at least one.
         name: of the model.
+        shown: the file in the example; None: int8, or the nearest to PyTorch.
     """
     tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
     write_json(out / "labels.json", golden.labels)
-    write_text(out / README, readme(model, golden, files, name))
+    write_text(out / README, readme(model, golden, files, name, shown))
     replace(golden, made={file.name: asdict(file.checked) for file in files}).write(out / GOLDEN)
 
 

@@ -52,7 +52,9 @@ def example_file(files: Sequence[Deployed]) -> str:
     return next((file.name for file in files if file.name == INT8), max(files, key=nearness).name)
 
 
-def readme(model: PreTrainedModel, golden: Golden, files: Sequence[Deployed], name: str) -> str:
+def readme(
+    model: PreTrainedModel, golden: Golden, files: Sequence[Deployed], name: str, shown: str | None = None
+) -> str:
     """Return the page.
 
     Args:
@@ -60,6 +62,7 @@ def readme(model: PreTrainedModel, golden: Golden, files: Sequence[Deployed], na
         golden: their sentences, of which one is the example.
         files: at least one.
         name: of the model.
+        shown: the file that the example loads; None: see `example_file`.
     """
     sources = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
     fields = ", ".join(f'"{each}": [text.{sources[each]}]' for each in input_names(model))
@@ -72,7 +75,7 @@ def readme(model: PreTrainedModel, golden: Golden, files: Sequence[Deployed], na
         longest=longest_text(model) or "any number of",
         version=__version__,
         files=files,
-        shown=example_file(files),
+        shown=shown or example_file(files),
         agreement="least cosine" if golden.task == "embedding" else "same answers",
         example=example,
         pair=len(example) > 1,

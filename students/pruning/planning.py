@@ -172,6 +172,10 @@ def _left(name: str, count: int, ratios: Mapping[str, float], *, final: bool) ->
     unit = MULTIPLE if name in {"feed_forward", "hidden"} and count % MULTIPLE == 0 else 1
     units = count // unit
     left = round((1 - ratios[name]) * units)
+    if units == 1:
+        raise DoesNotFit(
+            f"pruning {name}={ratios[name]:g} can't be done: of {count} nothing may go, so leave {name} out."
+        )
     if left < 1:
         raise DoesNotFit(
             f"pruning {name}={ratios[name]:g} leaves nothing of {count}: give at most {1 - 1 / units:.3g}, which "

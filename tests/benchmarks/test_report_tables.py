@@ -1,6 +1,7 @@
 from benchmarks import report_tables as tables
+from benchmarks.report import quality_latency_plot
 from benchmarks.report_tables import Card, Cell
-from tests.benchmarks.sample_run import classification_run, regression_run
+from tests.benchmarks.sample_run import classification_run, regression_run, score
 
 
 def row(table, name):
@@ -25,6 +26,15 @@ def test_quality_of_a_classification():
         Cell("0.033"),
     ]
     assert row(table, "teacher")[2] == Cell("–")
+
+
+def test_quality_has_the_file_that_a_chain_of_compression_ended_with():
+    run = classification_run()
+    run["compression"] = {"steps": [], "refused": None, "precision": "int4"}
+    run["quality"]["student_int4_onnx"] = score("accuracy", 0.8612, 0.8401, 0.8823)
+    assert row(tables.quality_table(run), "student int4 ONNX")[1] == Cell("86.1", "[84.0, 88.2]")
+    run["latency"]["rows"].append({"model": "student int4", "length": 32, "p50_ms": 1.1, "p95_ms": 1.2, "samples": 9})
+    assert "student int4" in str(quality_latency_plot(run))
 
 
 def test_quality_of_a_regression_has_no_columns_without_numbers():

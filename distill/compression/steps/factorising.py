@@ -1,14 +1,16 @@
 """`factorise:64`: the word table becomes 64 wide, with a projection behind it, and the model is distilled back."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
 
-from distill.compression.plan import NOT_AT_ALL, Step
+from distill.compression.plan import FACTORISE, NOT_AT_ALL, Step
 from distill.compression.recovery import recover, recovery_recipe
 from distill.compression.state import State
 from distill.compression.steps.base import Applied, Bench
+from distill.compression.steps.pruning import sizes_before
 from distill.preparation import Run, longest_input
 from distill.vocabulary import training_counts
 from pocketbert.errors import UserError
@@ -35,6 +37,16 @@ def check(step: Step, run: Run) -> None:
         raise UserError(
             f"compression step '{step.text}': the word table is {table.embedding_dim} wide, so give less than that."
         )
+
+
+def check_together(steps: Sequence[Step], run: Run) -> None:
+    """Raise UserError for a table that is not narrower than the model which a pruning before it leaves."""
+    for step, sizes in sizes_before(steps, run):
+        if step.name == FACTORISE and sizes is not None and _width(step) >= sizes.hidden:
+            raise UserError(
+                f"compression step '{step.text}': after the pruning before it the model is only {sizes.hidden} wide, "
+                f"so give less than that."
+            )
 
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:

@@ -1,6 +1,8 @@
 """Chains on a small trained student, without the command around them."""
 
+import itertools
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +12,8 @@ import torch
 from transformers import AutoTokenizer
 
 from distill.compression import chain as chains
-from distill.compression.chain import check_chain
+from distill.compression.chain import carry_out, check_chain
+from distill.compression.keeping import keep
 from distill.compression.plan import parse_chain
 from distill.evaluation import difference, predict
 from distill.pipeline import answer
@@ -18,7 +21,7 @@ from distill.trainer import DistillTrainer
 from pocketbert.errors import UserError
 from students.factorised import whole_table
 from students.pruning.sizes import encoder_flops, sizes_of
-from tests.distill.compression.conftest import ready, same_weights
+from tests.distill.compression.conftest import ready, same_weights, seconds_of
 
 TEXT = "trim,factorise:8,prune:0.3,qat"
 
@@ -242,6 +245,9 @@ def test_every_family_goes_through_a_chain(classifier, files, tmp_path, family):
         ("prune:heads=0.9", "leaves nothing of 2: give at most 0.5"),
         ("prune:layers=0.01", "removes nothing of 2: give at least 0.5"),
         ("prune:0.4,prune:0.4", "after the pruning before it"),
+        ("prune:layers=0.5,trim,prune:layers=0.5", "of 1 nothing may go, so leave layers out"),
+        ("prune:hidden=0.5:heads=0.5,prune:heads=0.5", "step 'prune:heads=0.5': pruning heads=0.5 can't be done"),
+        ("prune:hidden=0.5,factorise:8", "after the pruning before it the model is only 8 wide"),
         ("int8:7", "int8 has no settings"),
         ("mixed:9", "for a mean of 5 bits"),
         ("qat:8", "such as qat:steps=600"),
@@ -252,6 +258,44 @@ def test_what_the_student_cannot_have_is_told_before_anything_long(classifier, t
         check_chain(classifier.run, parse_chain(text))
     assert message in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["prune:heads=0.5,prune:0.1,factorise:8", "factorise:8,prune:hidden=0.5"])
+def test_what_can_be_done_in_this_order_is_let_through(classifier, text):
+    check_chain(classifier.run, parse_chain(text))
+
+
+def test_a_refusal_on_the_way_names_its_step(classifier, tmp_path):
+    text = "prune:latency=0.999:recover=none"
+    with pytest.raises(UserError) as raised:
+        classifier.chain(text, tmp_path / "chain")
+    assert str(raised.value).startswith(f"compression step '{text}': pruning latency=0.999 can't be reached")
+
+
+def test_a_target_of_latency_goes_on_with_the_sizes_that_it_has_chosen(classifier, tmp_path, monkeypatch):
+    def carried(drift):
+        calls = itertools.count()
+
+        def latency(model):
+            return seconds_of(model) + drift * next(calls)
+
+        steps = parse_chain("prune:latency=0.3:steps=3")
+        return carry_out(classifier.run, steps, classifier.trained, "student", latency, 1.0, lambda _: None, tmp_path)
+
+    def killed(kept, folder):
+        if not folder.name.startswith("01"):
+            return keep(kept, folder)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(chains, "keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            carried(drift=0.0)
+    sizes = sizes_of(carried(drift=-0.3).state.model)  # as if the machine were faster now
+    shutil.rmtree(tmp_path)
+    assert sizes == sizes_of(carried(drift=0.0).state.model)
+    shutil.rmtree(tmp_path)
+    assert sizes != sizes_of(carried(drift=-0.3).state.model), "or else the drift would show nothing"
 
 
 def test_the_nearest_second_target_can_be_reached(classifier, tmp_path):

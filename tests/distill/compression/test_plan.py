@@ -19,7 +19,7 @@ from pocketbert.errors import UserError
 def test_a_chain_is_its_steps_in_order():
     pruning = "prune:heads=0.5:rounds=2:steps=600:rate=1e-4"
     assert parse_chain(f"trim:8000, {pruning} ,qat:recover=labels") == (
-        Step("trim", "trim:8000", "8000"),
+        Step("trim", "trim:8000", "8000", Recovery(NOT_AT_ALL)),
         Step("prune", pruning, "heads=0.5:rounds=2", Recovery(steps=600, rate=1e-4)),
         Step("qat", "qat:recover=labels", "", Recovery(BY_LABELS)),
     )
@@ -37,7 +37,7 @@ def test_only_some_steps_train():
         ("", "a step is missing"),
         ("trim,,qat", "a step is missing"),
         ("trim,prun:0.5", "did you mean prune"),
-        ("trim:recover=none", "'trim:recover=none' trains nothing"),
+        ("int4:recover=none", "'int4:recover=none' trains nothing"),
         ("int8:steps=5", "trains nothing"),
         ("qat:recover=none", "take int8-static"),
         ("prune:0.5:recover=teachers", "did you mean teacher"),
