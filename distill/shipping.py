@@ -8,6 +8,7 @@ import numpy as np
 
 from distill.exporting import USUAL, Exported
 from distill.preparation import Run
+from pocketbert.files import folder_name
 from students.exporting.deployment import Text, describe, golden_of
 from students.exporting.golden import GOLDEN, check
 from students.exporting.readme import Deployed
@@ -33,8 +34,12 @@ def ship(run: Run, exported: Sequence[Exported], folder: Path) -> None:
     files = [Deployed(path.name, path.stat().st_size / 1e6, check(golden, path)) for path in paths]
     usual = {f"model-{precision}.onnx" for precision in USUAL}
     of_chain = next((file.name for file in files if file.name not in usual), None)
-    name = f"{run.config.student} for {run.task.name}"
-    describe(run.student, tokenizer, folder, golden, files, name, shown=of_chain)
+    describe(run.student, tokenizer, folder, golden, files, title(run.student_name, run.task.name), shown=of_chain)
+
+
+def title(student: str, task: str) -> str:
+    """Return the heading of a student's README; where it lies on this machine is nobody else's business."""
+    return f"{folder_name(student)} for {task}"
 
 
 def prove_teacher(run: Run, folder: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from distill.compression.plan import FACTORISE, PRUNE, QAT, TRIM, Step
 
 REMEDIES = {
-    TRIM: "Give it more pieces (trim alone keeps all that the training text uses).",
+    TRIM: "Give it more pieces (trim alone keeps all that the training text uses), or train it (trim:steps=500).",
     PRUNE: "Prune less (prune:0.3), in rounds (prune:0.5:rounds=3), or distil back for longer (steps=2000).",
     FACTORISE: "Take a wider table, or distil back for longer (steps=2000).",
     QAT: "Train for longer (qat:steps=2000), or take int8, whose ranges are each text's own.",

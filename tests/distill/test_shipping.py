@@ -2,6 +2,7 @@
 
 import pytest
 
+from distill.shipping import title
 from pocketbert.files import read_json
 from students.exporting.golden import Golden, check
 from tests.distill.command import run_command
@@ -21,10 +22,16 @@ def test_the_students_files_say_what_its_golden_rows_expect(files, tmp_path, dat
     assert sizes == sorted(sizes)
     assert read_json(folder / "labels.json") == golden.labels == labels
     assert all(isinstance(text, str) == (data == "labels") for text in golden.texts), "the values are of pairs"
-    assert "model-int8.onnx" in (folder / "README.md").read_text()
+    page = (folder / "README.md").read_text()
+    assert "model-int8.onnx" in page and str(tmp_path) not in page
     beside = tmp_path / "run" / "teacher-onnx"
     of_teacher = Golden.read(beside / "golden.json")
     assert of_teacher.texts == golden.texts and of_teacher.expected != golden.expected
     assert check(of_teacher, beside / "model-fp32.onnx").relative_difference < 1e-4
     for place, found in ((folder, golden), (beside, of_teacher)):
         assert set(found.made) == {path.name for path in place.glob("*.onnx")}, "each file as it was where it was made"
+
+
+def test_a_students_heading_has_no_place_of_this_machine(tmp_path):
+    assert title("tiny,layers=3", "sst2") == "tiny,layers=3 for sst2"
+    assert title(str(tmp_path / "mine"), "sst2") == "mine for sst2"

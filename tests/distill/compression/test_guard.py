@@ -52,3 +52,7 @@ def test_the_remedy_never_is_the_step_itself(step):
     remedy = verdict(-0.5, -0.6, -0.4, step=step).remedy
     assert remedy.endswith(".")
     assert f"ake {step}," not in remedy and f"ake {step}." not in remedy
+
+
+def test_what_helps_a_plain_trim_is_more_than_trim_itself():
+    assert "steps=500" in verdict(-0.1, -0.2, -0.05, step="trim").remedy
