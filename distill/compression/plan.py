@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from pocketbert.errors import UserError, unknown
+from students.pruning.targets import parse_target
 
 TRIM, PRUNE, FACTORISE, QAT = "trim", "prune", "factorise", "qat"
 PRECISIONS = ("int8", "int8-full", "int8-static", "int8-tables4", "int4", "mixed")
@@ -96,6 +97,8 @@ def _step(text: str, chain: str) -> Step:
         raise UserError(f"compression step '{text}' trains nothing: leave recover, steps and rate out.")
     if name == QAT and recovery.by == NOT_AT_ALL:
         raise UserError(f"compression step '{text}': it is a training; without one take int8-static.")
+    if name == PRUNE and settings:
+        parse_target(":".join(settings))  # as early as the rest
     return Step(name, text, ":".join(settings), recovery)
 
 
