@@ -38,7 +38,7 @@ def blamed(run: Run, before: State, after: State, step: Step) -> str:
         return ""
     order = np.argsort(-shares)[:NAMED]
     named = ", ".join(f"layer {layer} ({100 * shares[layer] / shares.sum():.0f} %)" for layer in order)
-    return f"Most to blame, of what single layers change: {named}. "
+    return f"Most to blame, of what single layers (from 0) change: {named}. "
 
 
 def sensitivities(run: Run, before: State, theirs: nn.ModuleList) -> np.ndarray:

@@ -50,7 +50,7 @@ def _head(model: Any) -> nn.Linear:  # noqa: ANN401  (a MobileBERT with any head
     pooler = model.base_model.pooler
     if pooler is not None and pooler.do_activate:
         return pooler.dense  # type: ignore[no-any-return]  # it is one
-    return model.classifier if hasattr(model, "classifier") else model.qa_outputs  # type: ignore[no-any-return]
+    return model.classifier if hasattr(model, "classifier") else model.qa_outputs  # type: ignore[no-any-return]  # one
 
 
 def _fold_layer(layer: Any, wide: "_Stream") -> None:  # noqa: ANN401  (transformers' layer)

@@ -161,9 +161,10 @@ def _by_latency(
     low, high = float(encoder_flops(least(sizes, target.dimensions, whichever=True))), float(encoder_flops(sizes))
     best = attempt(low)
     if best[1] > limit:
+        most = max(0, int(100 * (1 - best[1] / first))) / 100  # what is told can be had, so it is rounded down
         raise DoesNotFit(
             f"pruning latency={target.share:g} can't be reached with {' and '.join(target.dimensions)}: the smallest "
-            f"model still takes {best[1] / first:.2f} of the time; give at most {max(0.0, 1 - best[1] / first):.2f}."
+            f"model still takes {best[1] / first:.2f} of the time; give at most {most:.2f}."
         )
     for _ in range(PROBES):
         middle = (low + high) / 2
