@@ -17,10 +17,10 @@ demo: $(INSTALLED)
 	  --teacher-set learning_rate=3e-4 --set training.epochs=1
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 fast: $(INSTALLED)
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
