@@ -44,6 +44,7 @@ def processes(
     most: Annotated[int, typer.Option(min=1, help="Texts that are read.")] = 8000,
     rounds: Annotated[int, typer.Option(min=2, help="How often each is visited.")] = 12,
     threads: Annotated[int, typer.Option(min=1, help="Of each process.")] = 1,
+    asked: Annotated[bool, typer.Option(help="Also with the teacher asked in every step.")] = True,
 ) -> None:
     """Let one process and several train in turn, each on as many texts a step as the one (gradients through gloo)."""
     cores = os.cpu_count() or 1
@@ -59,7 +60,7 @@ def processes(
     rows = []
     with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
         write_task(Path(place), loaded.model, loaded.tokenizer, student, sentences, size)
-        for engine in (OURS, ASKED):
+        for engine in (OURS, ASKED)[: 1 + asked]:
             words = engine.command(Path(place), size, threads, Path())
             one = stack.enter_context(Driver(f"{engine.name}, one process", words, threads))
             one.train(BATCHES)  # before the others come, who find the cache that it has written
