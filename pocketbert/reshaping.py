@@ -18,10 +18,9 @@ from pocketbert import factorised, sharing
 from pocketbert.errors import UserError
 from pocketbert.folders import load_config
 from pocketbert.layer_sizes import LayerSizes, Sizes, read_sizes
-from pocketbert.sharing import share_layers
+from pocketbert.sharing import holder_of, share_layers
 
 _BERT = {
-    "layers": "encoder.layer",
     "attention": "attention.self",
     "query": "attention.self.query",
     "key": "attention.self.key",
@@ -35,7 +34,6 @@ _NAMES = {
     "roberta": _BERT,
     "electra": _BERT,
     "distilbert": {
-        "layers": "transformer.layer",
         "attention": "attention",
         "query": "attention.q_lin",
         "key": "attention.k_lin",
@@ -140,7 +138,7 @@ def _shape(shape: torch.Size) -> str:
 
 def encoder_layers(model: PreTrainedModel) -> nn.ModuleList:
     """Return the list of a bert, roberta, electra or distilbert model's layers, live."""
-    layers = model.base_model.get_submodule(_NAMES[model.config.model_type]["layers"])
+    layers = holder_of(model).layer
     assert isinstance(layers, nn.ModuleList)  # noqa: S101  (as transformers makes them)
     return layers
 

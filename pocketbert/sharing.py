@@ -28,9 +28,8 @@ def share_layers(model: PreTrainedModel) -> None:
 
 
 def holder_of(model: PreTrainedModel) -> Any:  # noqa: ANN401  (transformers' encoder)
-    """Return the module that holds an encoder's layers as `layer`, live."""
-    base: Any = model.base_model
-    return base.transformer if model.config.model_type == "distilbert" else base.encoder
+    """Return the module that holds an encoder's layers as `layer`, live; None for a family that names it otherwise."""
+    return getattr(model.base_model, "transformer" if model.config.model_type == "distilbert" else "encoder", None)
 
 
 def own_names(model: PreTrainedModel) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Names the layers of a refused model that change most of what it says."""
 
 import copy
-from typing import Any
 
 import numpy as np
 from torch import nn
@@ -11,6 +10,7 @@ from distill.compression.plan import QUANTISING, Step
 from distill.compression.state import State
 from distill.evaluation import distance, predict
 from distill.preparation import Run
+from pocketbert.sharing import holder_of
 from students.rounded import with_rounded_weights
 
 MOST_ROWS, NAMED = 256, 3
@@ -62,7 +62,5 @@ def sensitivities(run: Run, before: State, theirs: nn.ModuleList) -> np.ndarray:
 
 def layers_of(model: PreTrainedModel) -> nn.ModuleList:
     """Return an encoder's layers, live; empty for a family that names them otherwise."""
-    encoder: Any = model.base_model
-    inner = getattr(encoder, "encoder", None) or getattr(encoder, "transformer", None)
-    layers = getattr(inner, "layer", None)
+    layers = getattr(holder_of(model), "layer", None)
     return layers if isinstance(layers, nn.ModuleList) else nn.ModuleList()
