@@ -47,8 +47,7 @@ def _row(out: Path, method: str, minutes: float, seed: int, more: Sequence[str])
         raise UserError(f"python {shlex.join(words)} failed, as said above.")
     record = read_json(out / f"{method}-{seed}" / "search.json")
     curves: dict[str, list[tuple[float, float, int]]] = record["hypervolume"]
-    shared = min(curve[-1][0] for curve in curves.values())
-    reached = {name: max(value for minute, value, _ in curve if minute <= shared) for name, curve in curves.items()}
+    reached = {name: reached_after(minutes, curve) for name, curve in curves.items()}
     if not reached[RANDOM]:
         raise UserError(f"seed {seed}: the random search found nothing above a constant answer: give more --minutes.")
     return {
@@ -57,7 +56,7 @@ def _row(out: Path, method: str, minutes: float, seed: int, more: Sequence[str])
         "least retention": record["goals"]["min_retention"] or "",
         "method": method,
         "seed": seed,
-        "minutes": round(shared, 2),
+        "minutes": minutes,
         "students": record["students_looked_at"],
         "hypervolume": f"{reached[method]:.6g}",
         "random's": f"{reached[RANDOM]:.6g}",
@@ -66,6 +65,16 @@ def _row(out: Path, method: str, minutes: float, seed: int, more: Sequence[str])
         "commit": commit(),
         "command": shlex.join(["python", *words]),
     }
+
+
+def reached_after(minutes: float, curve: Sequence[tuple[float, float, int]]) -> float:
+    """Return the hypervolume that a search has reached after so many minutes of work; 0: no student was done by then.
+
+    Args:
+        minutes: asked for; a student that was begun in time and ended late does not count.
+        curve: minute, hypervolume and students so far, in order.
+    """
+    return max((value for minute, value, _ in curve if minute <= minutes), default=0.0)
 
 
 if __name__ == "__main__":
