@@ -1,5 +1,6 @@
 """Small real models and rows that every room's tests share."""
 
+import gc
 import os
 import random
 
@@ -16,6 +17,14 @@ from tokenizers.processors import TemplateProcessing
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def imported_modules_are_no_garbage():
+    """Spare the collector, which every training calls by name, the hundreds of thousands of objects of the libraries."""
+    gc.collect()
+    gc.freeze()
+
 
 GOOD, BAD = ["fine", "great", "lovely", "superb"], ["awful", "dull", "poor", "weak"]
 NEUTRAL = [f"word{i}" for i in range(60)]
