@@ -21,7 +21,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="module", autouse=True)
 def imported_modules_are_no_garbage():
-    """Spare the collector, which every training calls by name, the hundreds of thousands of objects of the libraries."""
+    """Spare the collector, which every training calls by name, the very many objects of the libraries."""
     gc.collect()
     gc.freeze()
 

@@ -18,7 +18,7 @@ def test_a_student_counts_from_the_minute_in_which_it_is_done(minutes, reached):
 
 
 def test_a_search_and_a_random_one_are_compared_after_the_same_minutes(files, tmp_path, monkeypatch, capfd):
-    # A count of students, and steps enough for any of them to beat a constant answer: no matter how slow the machine is.
+    # A count of students, and steps enough for any to beat a constant answer, however slow the machine is.
     more = ("--objective", "quality", "--objective", "size", "--trials", "3", "--proxy-steps", "40")
     words = search_arguments(files, tmp_path / "unused", *more)
     for option in ("--out", "--minutes"):

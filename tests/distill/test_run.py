@@ -290,7 +290,7 @@ def test_unlabelled_rows_are_learnt_from(files, tmp_path):
 def test_a_killed_run_goes_on_and_ends_where_the_straight_one_does(files, tmp_path):
     options = ("--set", "training.max_steps=240")
     straight, killed = tmp_path / "a" / "run", tmp_path / "b" / "run"
-    assert start_command(files, straight, *options).wait(timeout=200) == 0
+    assert run_command(files, straight, *options).returncode == 0
     process = start_command(files, killed, *options)
     stage = killed / "seed-0" / "student" / "01-task"
     deadline = time.monotonic() + 200
@@ -300,7 +300,7 @@ def test_a_killed_run_goes_on_and_ends_where_the_straight_one_does(files, tmp_pa
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not (stage / "stage.json").exists(), "it finished before it could be killed"
-    assert start_command(files, killed, *options).wait(timeout=200) == 0
+    assert run_command(files, killed, *options).returncode == 0
     assert json.loads((stage / "stage.json").read_text())["resumed"]
     expected = load_file(straight / "student" / "model.safetensors")
     got = load_file(killed / "student" / "model.safetensors")

@@ -19,6 +19,12 @@ RECIPES = {
 }
 
 
+def _run_in_two(files, out, *options):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command += ["-m", "distill.run", *arguments_of(files, out, *options)]
+    return subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_two_processes_with_half_the_batch_end_where_one_ends(recipe, files, tmp_path):
     """With the teacher's states kept, too, which the first process writes and both read."""
@@ -27,10 +33,9 @@ def test_two_processes_with_half_the_batch_end_where_one_ends(recipe, files, tmp
     ends = []
     for processes in (1, 2):
         out, size = tmp_path / str(processes), 8 // processes
-        launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] * (processes - 1)
         sizes = ["--set", f"training.batch_size={size}", "--teacher-set", f"batch_size={size}"]
-        command = [sys.executable, *launcher, "-m", "distill.run", *arguments_of(files, out, *options, *sizes)]
-        done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+        start = run_command if processes == 1 else _run_in_two
+        done = start(files, out, *options, *sizes)
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("report:") == 1
         record = json.loads((out / "run.json").read_text())
@@ -46,9 +51,7 @@ def test_two_processes_with_half_the_batch_end_where_one_ends(recipe, files, tmp
 
 
 def test_a_mistake_of_several_processes_is_told_once(files, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += ["-m", "distill.run", *arguments_of(files, tmp_path / "run", "--metric", "rouge")]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    done = _run_in_two(files, tmp_path / "run", "--metric", "rouge")
     assert done.returncode != 0
     assert done.stderr.count("error: unknown metric") == 1
     assert done.stderr.count("Traceback") <= 1  # the launcher's own

@@ -79,9 +79,11 @@ def test_every_head_of_every_family_equals_torch(family: str, head: str, tmp_pat
     assert task_of(model).name == head
     batch = _batch(LENGTHS, config.pad_token_id)
     expected, mask = _expected(model, batch), batch["attention_mask"].numpy()
-    export_fp32(model, tmp_path / "fp32.onnx")
-    export_int8(model, tmp_path / "int8.onnx")
-    for path, limit in ((tmp_path / "fp32.onnx", 2e-5), (tmp_path / "int8.onnx", None)):
+    for write, limit in ((export_fp32, 2e-5), (export_int8, None)):
+        if write is export_int8 and head != "classification" and not can_write(model):
+            continue  # traced once more for what the other head has shown
+        path = tmp_path / f"{write.__name__}.onnx"
+        write(model, path)
         onnx.checker.check_model(onnx.load(path))
         actual = _actual(path, batch)
         assert set(actual) == set(expected)
