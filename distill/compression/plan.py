@@ -7,8 +7,8 @@ from itertools import pairwise
 from pocketbert.errors import UserError, unknown
 from students.pruning.targets import parse_target
 
-TRIM, PRUNE, FACTORISE, QAT = "trim", "prune", "factorise", "qat"
-PRECISIONS = ("int8", "int8-full", "int8-static", "int8-tables4", "int4", "mixed")
+TRIM, PRUNE, FACTORISE, QAT, MIXED = "trim", "prune", "factorise", "qat", "mixed"
+PRECISIONS = ("int8", "int8-full", "int8-static", "int8-tables4", "int4", MIXED)
 """Of files; the model itself stays as it is."""
 
 QUANTISING = (QAT, *PRECISIONS)

@@ -253,6 +253,10 @@ def test_every_family_goes_through_a_chain(classifier, files, tmp_path, family):
         ("prune:hidden=0.5,factorise:8", "after the pruning before it the model is only 8 wide"),
         ("int8:7", "int8 has no settings"),
         ("mixed:9", "for a mean of 5 bits"),
+        ("mixed:size=0", "for a file of 9.5 MB"),
+        ("mixed:loss=nan", "for answers that move by 0.01"),
+        ("mixed:size=", "for a file of 9.5 MB"),
+        ("mixed:bits=5", "for a mean of 5 bits"),
         ("qat:8", "such as qat:steps=600"),
     ],
 )
