@@ -36,8 +36,12 @@ class FactorisedEmbedding(nn.Embedding):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return the embeddings of some pieces, [..., width]."""
-        result: Tensor = self.projection(super().forward(input))
+        result: Tensor = self.projection(self.narrow(input))
         return result
+
+    def narrow(self, input: Tensor) -> Tensor:
+        """Return the rows of some pieces as they are in the table, [..., E]."""
+        return super().forward(input)
 
 
 def shape_table(model: PreTrainedModel) -> None:

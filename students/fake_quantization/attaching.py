@@ -7,11 +7,17 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from pocketbert.errors import UserError
-from students.fake_quantization.layers import QuantizedEmbedding, QuantizedLinear
+from pocketbert.factorised import FactorisedEmbedding
+from students.fake_quantization.layers import QuantizedEmbedding, QuantizedFactorisedEmbedding, QuantizedLinear
 from students.fake_quantization.settings import Settings
 from students.quantized_parts import encoder_linears
 
 Model = TypeVar("Model", bound=PreTrainedModel)
+TABLES: dict[type[nn.Module], type[nn.Module]] = {
+    nn.Embedding: QuantizedEmbedding,
+    FactorisedEmbedding: QuantizedFactorisedEmbedding,
+}
+"""Word tables, and those that round."""
 
 
 def attach(model: Model, settings: Settings | None = None) -> Model:
@@ -39,8 +45,8 @@ def attach(model: Model, settings: Settings | None = None) -> Model:
         linear.__class__ = QuantizedLinear
         linear.register_buffer("largest_input", torch.zeros((), device=linear.weight.device), persistent=False)
         linear.has_range, linear.settings = False, chosen  # type: ignore[assignment]  # the class that it has now
-    if chosen.embeddings and type(table) is nn.Embedding:
-        table.__class__ = QuantizedEmbedding
+    if chosen.embeddings and type(table) in TABLES:
+        table.__class__ = TABLES[type(table)]
         table.settings = chosen  # type: ignore[assignment]  # the same
     return model
 
@@ -51,9 +57,9 @@ def detach(model: Model) -> Model:
         if isinstance(module, QuantizedLinear):
             del module.largest_input, module.has_range, module.settings
             module.__class__ = nn.Linear  # type: ignore[assignment]  # the class that it had
-        elif isinstance(module, QuantizedEmbedding):
+        elif isinstance(module, tuple(TABLES.values())):
             del module.settings
-            module.__class__ = nn.Embedding  # type: ignore[assignment]  # the same
+            module.__class__ = next(plain for plain, rounds in TABLES.items() if rounds is type(module))
     return model
 
 

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pocketbert.errors import UserError
+from pocketbert.factorised import FactorisedEmbedding
 from students.fake_quantization.rounding import fake_quantize
 from students.fake_quantization.settings import Settings
 from students.quantization import FULL_RANGE
@@ -57,9 +58,22 @@ class QuantizedEmbedding(nn.Embedding):
 
     def forward(self, input: Tensor) -> Tensor:
         """Return [..., width] of ids [...]."""
-        rows = super().forward(input)
-        most = self.weight.detach().abs().amax() if self.settings.per_tensor else _row_most(rows)
-        return fake_quantize(rows, most, FULL_RANGE)
+        return _rounded_rows(self, super().forward(input), self.settings)
+
+
+class QuantizedFactorisedEmbedding(FactorisedEmbedding):
+    """A table in two factors whose narrow rows are rounded to int8; its projection is a linear layer like others."""
+
+    settings: Settings
+
+    def narrow(self, input: Tensor) -> Tensor:
+        """Return [..., E] of ids [...]."""
+        return _rounded_rows(self, super().narrow(input), self.settings)
+
+
+def _rounded_rows(table: nn.Embedding, rows: Tensor, settings: Settings) -> Tensor:
+    most = table.weight.detach().abs().amax() if settings.per_tensor else _row_most(rows)
+    return fake_quantize(rows, most, FULL_RANGE)
 
 
 def _most(weight: Tensor, settings: Settings) -> Tensor:

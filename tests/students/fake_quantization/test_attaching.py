@@ -9,6 +9,8 @@ from torch import nn
 from transformers import Trainer, TrainingArguments
 
 from pocketbert.errors import UserError
+from pocketbert.factorised import FactorisedEmbedding
+from students.factorised import factorise
 from students.fake_quantization import (
     Settings,
     attach,
@@ -101,6 +103,23 @@ def test_embeddings_are_rounded_row_by_row_or_as_one(per_tensor):
     weight = table.weight.detach().numpy()
     step = np.abs(weight).max(None if per_tensor else 1, keepdims=True) / 127
     np.testing.assert_allclose(table(torch.arange(120)).detach(), np.rint(weight / step) * step, atol=1e-6)
+
+
+def test_a_table_in_two_factors_rounds_its_narrow_rows_and_its_projection():
+    plain = factorise(classifier("bert"), 8)
+    model = attach(copy.deepcopy(plain))
+    _follow(model)
+    table = model.get_input_embeddings()
+    weight, projection = (each.detach().numpy() for each in (table.weight, table.projection.weight))
+    step = np.abs(weight).max(1, keepdims=True) / 127
+    rows, most = np.rint(weight / step) * step, float(table.projection.largest_input)
+    rows = np.clip(np.rint(rows / most * 127), -127, 127) * most / 127
+    scale = np.abs(projection).max(1, keepdims=True) / 127
+    expected = rows @ (np.rint(projection / scale) * scale).T
+    np.testing.assert_allclose(table(torch.arange(120)).detach(), expected, atol=1e-6)
+    detach(model)
+    assert type(model.get_input_embeddings()) is FactorisedEmbedding
+    assert torch.equal(logits(model, batches(1)), logits(plain, batches(1)))
 
 
 def test_gradients_reach_every_weight():
