@@ -79,7 +79,9 @@ def compression_notes(run: Record) -> list[str]:
     """Return what each step did, and why one was refused."""
     notes = [f"{_title(step)}: {step['note']}" for step in records(run, "compression", "steps") if step.get("note")]
     line = dig(run, "compression", REFUSED, "line")
-    return [*notes, *([f"refused, and the chain ended before it: {line}"] if line else [])]
+    left = ", ".join(map(str, dig(run, "compression", REFUSED, "left") or []))
+    undone = f" ({left} not done)" if left else ""
+    return [*notes, *([f"refused, and the chain ended before it{undone}: {line}"] if line else [])]
 
 
 def compression_plot(run: Record) -> Markup | None:

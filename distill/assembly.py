@@ -29,6 +29,7 @@ from benchmarks.report import write_report
 from distill import exporting, pipeline, planning, preparation, record, shipping
 from distill.augmentation.settings import Augmentation
 from distill.compression.chain import check_chain
+from distill.compression.cost import disk as compression_disk
 from distill.compression.cost import parts as compression_cost
 from distill.compression.outcome import compress
 from distill.compression.plan import parse_chain
@@ -246,7 +247,7 @@ def _begin(run: Run, lock: FileLock, console: Console) -> None:
     """Say what the run is and will cost, and claim its folder."""
     _announce(run, console)
     steps = parse_chain(run.config.compress) if run.config.compress else ()
-    cost, parts = planning.estimate(run, lambda: compression_cost(run, steps))
+    cost, parts = planning.estimate(run, lambda: compression_cost(run, steps), compression_disk(run, steps))
     console.print(f"cost: {cost.describe()} ({parts}); cutting, exporting and measuring come on top")
     check_disk(run.folder, cost.disk_bytes, option="--out, or a smaller --cache-gb" if STATES in parts else "--out")
     if not run.ready:  # else nothing is written yet, and a refusal may ask for another option

@@ -53,7 +53,7 @@ class RunConfig(BaseModel):
     cache_gb: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     cache_precision: Literal["fp16", "bf16", "int8", "fp32"] = "fp16"
     compress: str | None = None
-    max_loss: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.03
+    max_loss: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.03
 
     @model_validator(mode="after")
     def _a_weight_each(self) -> "RunConfig":
@@ -76,7 +76,7 @@ class RunConfig(BaseModel):
 
 
 # What may differ between two runs of one folder: more seeds, a control or a chain of compression are work added, not
-# other work, and how much of the teacher is kept changes nothing but the time.
+# other work, and how much of the teacher is kept changes the time, and numbers by their rounding alone.
 ADDITIVE = ("seeds", "control", "cache_gb", "compress", "max_loss")
 
 

@@ -129,7 +129,7 @@ def ready_cache(run: Run) -> str | None:
     planned = run.cache.plan
     kept = "all texts" if planned.whole else f"the {len(planned.order)} shortest of {len(planned.lengths)} texts"
     return (
-        f"teacher's states kept: {kept}, {planned.bytes / 1e9:.2f} GB as {planned.code} (off by "
+        f"teacher's states kept: {kept}, {planned.bytes / 1e9:.2g} GB as {planned.code} (off by "
         f"{100 * error_of(run.cache.folder):.2g} %), in {run.cache.folder}"
     )
 

@@ -26,12 +26,15 @@ WORTH_KEEPING = 1.2
 """How often texts must be read for the teacher's inside to be kept: writing it takes a little more than asking once."""
 
 
-def estimate(run: Run, more: Callable[[], Mapping[str, Work]] = dict) -> tuple[estimation.Cost, str]:
+def estimate(
+    run: Run, more: Callable[[], Mapping[str, Work]] = dict, more_disk: int = 0
+) -> tuple[estimation.Cost, str]:
     """Estimate what is left of the run from a few timed steps; also return a line on its parts.
 
     Args:
         run: prepared.
         more: what comes after the student's training.
+        more_disk: bytes that it leaves on disk.
     """
     config, teacher, student = run.config, run.answerer, run.student
     held = estimation.held_memory([student, teacher])  # the timed steps below leave memory behind
@@ -73,7 +76,7 @@ def estimate(run: Run, more: Callable[[], Mapping[str, Work]] = dict) -> tuple[e
     parts |= more()
     trained = [student, *(member.teacher.model for member in unready)]
     kept = config.seeds * (2 if config.control else 1) * len(config.recipe.stages)
-    disk = estimation.disk(trained, kept, [student, run.teacher.model]) + kept_bytes
+    disk = estimation.disk(trained, kept, [student, run.teacher.model]) + kept_bytes + more_disk
     return total(parts, trained, held, disk), told(parts)
 
 
@@ -156,7 +159,9 @@ def teachers_key(run: Run) -> list[list[object]]:
     """Return what decides the teachers' answers, besides the texts."""
     return [
         [
-            finetuning_key(member, run.config, run.data),
+            [run.config.max_length, run.config.bf16]
+            if member.teacher.ready
+            else finetuning_key(member, run.config, run.data),
             member.teacher.fingerprint,
             member.weight,
             tokens_of(taught_rows(run, run.reading_of(member))),

@@ -33,7 +33,7 @@ def total(parts: Mapping[str, Work], trained: Sequence[nn.Module], held: int, di
         held: bytes in use before anything is trained.
         disk: bytes on disk.
     """
-    largest = max(work.activation_bytes for work in parts.values())
+    largest = max((work.activation_bytes for work in parts.values()), default=0)
     return estimation.Cost(
         seconds=sum(work.seconds for work in parts.values()),
         memory_bytes=held + estimation.training_memory(trained, largest),
@@ -43,7 +43,7 @@ def total(parts: Mapping[str, Work], trained: Sequence[nn.Module], held: int, di
 
 def told(parts: Mapping[str, Work]) -> str:
     """Say what each part costs, in one line."""
-    return "; ".join(f"{name}: about {work.seconds:.0f} s" for name, work in parts.items())
+    return "; ".join(f"{name}: about {work.seconds:.0f} s" for name, work in parts.items()) or "nothing to train"
 
 
 def remaining(

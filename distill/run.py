@@ -79,7 +79,9 @@ def distil(
     max_loss: Annotated[
         float, _text("End the chain of --compress before a step that surely loses more than this on the metric.")
     ] = 0.03,
-    max_drop: Annotated[float, _text("Refuse an ONNX file that surely loses more than this on the metric.")] = 0.02,
+    max_drop: Annotated[
+        float, _text("Refuse an ONNX file that loses more than this on the metric, and surely loses something.")
+    ] = 0.02,
     latency_length: Annotated[list[int] | None, _text("Lengths to measure; default 16, 32, 64 and 128.")] = None,
     threads: Annotated[int, _text("Threads of ONNX Runtime when measuring.")] = 1,
     rounds: Annotated[int, _text("Interleaved rounds when measuring.")] = 12,

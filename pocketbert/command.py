@@ -1,5 +1,6 @@
 """How every command ends: a user's mistake is one line and exit code 2."""
 
+import errno
 import shlex
 import sys
 import time
@@ -12,6 +13,10 @@ from pocketbert import processes
 from pocketbert.errors import UserError
 
 FIRST_SPEAKS = 3.0
+PLACES = {
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EDQUOT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG
+}  # fmt: skip
+"""What a file system says of a place that can't be written or read: no mistake of ours."""
 
 
 def say(text: str, style: str) -> None:
@@ -46,6 +51,10 @@ def run(app: typer.Typer, name: str) -> None:
         _refuse(f"{' '.join(text.split()).rstrip('.')}. See {name} --help.")
     except UserError as error:
         _refuse(str(error))
+    except OSError as error:
+        if error.errno not in PLACES or error.filename is None:
+            raise
+        _refuse(f"{error.filename}: {error.strerror}. Nothing finished is lost: mend that, or take another place.")
 
 
 def _refuse(text: str) -> NoReturn:

@@ -39,7 +39,10 @@ def parse_student(text: str, teacher: Proportions | None = None) -> StudentSpec:
     if "=" in parts[0]:
         return StudentSpec(name=text, **_with_defaults(_fields(parts, text), text, teacher))
     if parts[0] and parts[0] not in STUDENTS and Path(parts[0]).is_dir():
-        raise UserError(f"student '{text}': {parts[0]} is a folder, whose student has its sizes: leave the fields out.")
+        what = (
+            "whose student has its sizes: leave the fields out" if parts[1:] else "and here a name or sizes are wanted"
+        )
+        raise UserError(f"student '{text}': {parts[0]} is a folder, {what}.")
     if parts[0] not in STUDENTS:
         raise unknown("student", parts[0], STUDENTS, "Or give sizes, such as layers=3,hidden=384.")
     base = STUDENTS[parts[0]]

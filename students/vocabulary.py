@@ -52,7 +52,7 @@ def check_size(tokenizer: PreTrainedTokenizerBase, size: int) -> None:
     """
     needed, whole = smallest_vocabulary(tokenizer), len(tokenizer)
     if size > whole:
-        raise DoesNotFit(f"vocabulary={size}: the teacher has {whole:,} pieces: take fewer, or leave it out for all.")
+        raise DoesNotFit(f"vocabulary={size}: the tokenizer has {whole:,} pieces: take fewer, or leave it out for all.")
     if size < needed:
         raise DoesNotFit(
             f"vocabulary={size}: special tokens and single characters (or bytes) alone, without which not every text "

@@ -31,7 +31,8 @@ class Chain:
 
     Attributes:
         kept: the start, and each step that was not refused.
-        refused: what is told of a step that was, with a `line` on the reason; None where there was none.
+        refused: what is told of a step that was, with a `line` on the reason and the steps that are `left` undone; None
+            where there was none.
     """
 
     kept: list[Kept] = field(default_factory=list)
@@ -87,7 +88,8 @@ def carry_out(
         trained: the model before it.
         role: "student" or "control", which never asks the teacher.
         latency: milliseconds of a model's file.
-        most_loss: of the metric; a step after which surely more of it is lost is refused, and ends the chain.
+        most_loss: of the metric; a step after which more of it is lost, and surely something, is refused and ends the
+            chain.
         tell: says a line.
         folder: of the chain; None: its own in the run's.
     """
@@ -109,8 +111,10 @@ def carry_out(
         tell(f"{role}, seed {trained.seed}: {verdict.line}")
         if verdict.refused:
             layers = blamed(run, chain.state, kept.state, step)
-            chain.refused = dict(kept.document) | {"line": f"{verdict.line}. {layers}{verdict.remedy}"}
-            tell(f"refused, and the chain ends before it. {layers}{verdict.remedy}")
+            line, left = f"{verdict.line}. {layers}{verdict.remedy}", [each.text for each in steps[number:]]
+            chain.refused = dict(kept.document) | {"line": line, "left": left}
+            undone = f" ({', '.join(left)} not done)" if left else ""
+            tell(f"refused, and the chain ends before it{undone}. {layers}{verdict.remedy}")
             break
         chain.kept.append(kept)
     return chain

@@ -7,6 +7,7 @@ from distill.compression.chain import FOLDER
 from distill.compression.keeping import is_of
 from distill.compression.plan import BY_LABELS, PRUNE, Step
 from distill.compression.recovery import recovery_recipe
+from distill.estimation import BYTES, parameters
 from distill.planning import conditions_of, control_recipe
 from distill.preparation import Run, taught_rows
 from distill.remaining import Work, remaining
@@ -20,6 +21,14 @@ def parts(run: Run, steps: Sequence[Step]) -> dict[str, Work]:
         if step.trains:
             found[f"compression, {step.text}"] = _work(run, step, [each.text for each in steps[:number]])
     return found
+
+
+def disk(run: Run, steps: Sequence[Step]) -> int:
+    """Return the bytes that a chain keeps: weights and a file of the start and of each step, as large as it begins."""
+    if not steps:
+        return 0
+    chains = run.config.seeds * (2 if run.config.control else 1)
+    return chains * (len(steps) + 1) * 2 * BYTES * parameters(run.student)
 
 
 def _work(run: Run, step: Step, chain: Sequence[str]) -> Work:

@@ -1,4 +1,4 @@
-"""Stops a chain before a model that surely loses too much, and says what would help."""
+"""Stops a chain before a model that loses too much, and surely loses something; says what would help."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from distill.compression.plan import FACTORISE, PRUNE, QAT, TRIM, Step
 
 REMEDIES = {
     TRIM: "Give it more pieces (trim alone keeps all that the training text uses), or train it (trim:steps=500).",
-    PRUNE: "Prune less (prune:0.3), in rounds (prune:0.5:rounds=3), or distil back for longer (steps=2000).",
-    FACTORISE: "Take a wider table, or distil back for longer (steps=2000).",
-    QAT: "Train for longer (qat:steps=2000), or take int8, whose ranges are each text's own.",
+    PRUNE: "Prune less, in rounds (rounds=3), or distil back for longer (more steps=).",
+    FACTORISE: "Take a wider table, or distil back for longer (more steps=).",
+    QAT: "Train for longer (more steps=), or take int8, whose ranges are each text's own.",
     "int8-static": "Take int8, whose ranges are each text's own, or qat, which learns them.",
     "int8": "Take int8-full, or qat, which trains with the rounding.",
     "int8-full": "Take qat, which trains with the rounding.",
     "int8-tables4": "Take int8, whose word table has 8 bits.",
-    "mixed": "Give it more bits (mixed:7), or take int8.",
+    "mixed": "Give it more bits, or take int8.",
     "int4": "Take int8, or int8-tables4, whose products have 7 bits.",
 }
 
@@ -25,7 +25,7 @@ class Verdict:
     """What is said of a step.
 
     Attributes:
-        refused: whether its model surely loses too much.
+        refused: whether its model loses more than the limit, and surely loses something.
         line: what has changed.
         remedy: what would help.
     """

@@ -50,7 +50,7 @@ def keep(kept: Kept, folder: Path) -> None:
 def finished(run: Run, before: State, folder: Path, steps: Sequence[str]) -> Kept | None:
     """Return what a step has made earlier; None where it has not come to its end.
 
-    What another chain has left in the folder is removed.
+    What another chain has left in this folder is removed.
 
     Args:
         run: prepared.

@@ -113,11 +113,15 @@ def _recovery(parts: Sequence[str], text: str, *, usual: bool) -> tuple[Recovery
             raise UserError(f"compression step '{text}' says {key} twice: say it once.")
         else:
             found[key] = value
+    if found.get("recover") == NOT_AT_ALL and len(found) > 1:
+        raise UserError(f"compression step '{text}': without a training it has no steps and no rate: leave them out.")
     by = found.get("recover", BY_TEACHER if found or usual else NOT_AT_ALL)
     if by not in RECOVERIES:
         raise unknown(f"recovery in '{text}'", by, RECOVERIES)
     steps = None if "steps" not in found else int(_number(found["steps"], "steps", text, whole=True))
     rate = None if "rate" not in found else _number(found["rate"], "rate", text, whole=False)
+    if rate is not None and rate > 1:
+        raise UserError(f"compression step '{text}': rate={found['rate']} is a learning rate, such as 3e-4: at most 1.")
     return Recovery(by, steps, rate), rest
 
 
@@ -140,5 +144,9 @@ def _check_order(steps: Sequence[Step], chain: str) -> None:
             raise UserError(f"--compress {chain}: {name} is there twice; once is all it does.")
     for before, after in pairwise(names):
         if before in QUANTISING:
-            why = "both quantise" if after in QUANTISING else f"a quantised model can't be changed by {after}"
-            raise UserError(f"--compress {chain}: {after} can't follow {before} ({why}): put {before} last.")
+            if after in QUANTISING:
+                raise UserError(f"--compress {chain}: {before} and {after} both quantise: leave one of them out.")
+            raise UserError(
+                f"--compress {chain}: {after} can't follow {before} (a quantised model can't be changed by {after}): "
+                f"put {before} last."
+            )

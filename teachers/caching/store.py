@@ -123,11 +123,13 @@ def find(folder: Path, plan: Plan) -> TeacherCache | None:
 
 
 def missing(folder: Path, plan: Plan) -> Integers:
-    """Return the numbers of the texts that `make` would still have to ask about; looks at no file's content."""
+    """Return the numbers of the texts that `make` would still have to ask about, as far as files' sizes tell."""
     try:
         index = read_json(folder / INDEX)
         known = index["shards"] if index["plan"] == plan.as_dict() else {}
-        kept = [_shard(folder, number).name in known for number in range(len(plan.cuts) - 1)]
+        sizes = {file.name: file.stat().st_size for file in folder.glob("*.safetensors")}
+        names = [_shard(folder, number).name for number in range(len(plan.cuts) - 1)]
+        kept = [name in known and known[name]["bytes"] == sizes.get(name) for name in names]
     except (OSError, ValueError, KeyError, TypeError):
         return plan.order
     texts: Integers = plan.order[~np.repeat(np.array(kept, dtype=bool), np.diff(plan.cuts))]
@@ -161,7 +163,7 @@ def make(folder: Path, plan: Plan, answer: Answer, progress: Callable[[int], obj
                 save_file(tensors, partial)
                 partial.chmod(0o644)
                 partial.replace(file)
-                shards[file.name] = {"sha256": sha256(file), "error": error}
+                shards[file.name] = {"sha256": sha256(file), "bytes": file.stat().st_size, "error": error}
                 write_json(folder / INDEX, {"plan": plan.as_dict(), "shards": shards})
             else:
                 progress(stop - start)
@@ -188,7 +190,7 @@ def _usable(folder: Path, plan: Plan) -> dict[str, dict[str, object]]:
         for name, shard in known.items()
         if (folder / name).is_file() and sha256(folder / name) == shard["sha256"]
     }
-    for file in [*folder.glob("*.safetensors"), *folder.glob("*.partial")]:
+    for file in [*folder.glob("*.safetensors"), *folder.glob("*.partial"), *folder.glob(f".{INDEX}.*")]:
         if file.name not in shards:
             file.unlink()
     return shards

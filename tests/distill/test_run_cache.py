@@ -1,6 +1,7 @@
 """The whole command with the teacher's states kept."""
 
 import json
+import shutil
 
 import pytest
 
@@ -33,6 +34,26 @@ def test_a_coarser_precision_is_told_with_its_error_and_found_beside(files, tmp_
     assert "as int8 (off by" in first.stdout
     assert f"in {tmp_path / 'first' / 'teacher-cache'}" in second.stdout
     assert not (tmp_path / "second" / "teacher-cache").exists()
+
+
+def test_a_ready_teachers_states_are_those_of_any_seed_but_not_of_other_texts_and_need_a_place(files, tmp_path):
+    given = run_command(files, tmp_path / "given", "--set", "training.max_steps=2")
+    assert given.returncode == 0, given.stderr
+    options = [*TINYBERT, "--teacher", str(tmp_path / "given" / "teacher"), "--no-finetune"]
+    options += ["--set", "stages.1.training.max_steps=4"]
+    for name, more in (("one", []), ("two", ["--seed", "1"]), ("three", ["--max-length", "12"])):
+        done = run_command(files, tmp_path / name, *options, *more)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / name / "teacher-cache").exists() == (name != "two"), name
+    assert f"in {tmp_path / 'one' / 'teacher-cache'}" in run_command(files, tmp_path / "four", *options).stdout
+
+    place = tmp_path / "three" / "teacher-cache"
+    for folder in (place, tmp_path / "three" / "seed-0"):
+        shutil.rmtree(folder)
+    place.write_text("a file is in its way")
+    done = run_command(files, tmp_path / "three", *options, "--max-length", "12")
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith(f"error: {place}: File exists")
 
 
 def test_with_little_room_the_shortest_texts_are_kept(files, tmp_path):

@@ -1,3 +1,7 @@
+import errno
+import os
+from pathlib import Path
+
 import pytest
 import typer
 
@@ -32,6 +36,29 @@ def test_a_mistake_is_one_line_and_exit_code_2(monkeypatch, capsys, words, expec
     assert ended.value.code == 2
     assert len(lines) == 1
     assert lines[0].startswith(expected)
+
+
+@pytest.mark.parametrize(("kind", "code"), [(PermissionError, errno.EACCES), (OSError, errno.EROFS)])
+def test_a_place_that_cannot_be_written_is_one_line_and_exit_code_2(monkeypatch, capsys, kind, code):
+    other = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+    @other.command()
+    def write():
+        raise kind(code, os.strerror(code), "runs/x")
+
+    monkeypatch.setattr("sys.argv", ["write"])
+    with pytest.raises(SystemExit) as ended:
+        command.run(other, "python -m write")
+    (line,) = capsys.readouterr().err.strip().split("\n")
+    assert ended.value.code == 2 and line.startswith(f"error: runs/x: {os.strerror(code)}. Nothing finished is lost")
+
+
+def test_a_mistake_of_our_own_keeps_its_traceback(monkeypatch):
+    other = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    other.command()(lambda: Path("nowhere/at/all").read_text())
+    monkeypatch.setattr("sys.argv", ["read"])
+    with pytest.raises(FileNotFoundError):
+        command.run(other, "python -m read")
 
 
 @pytest.mark.parametrize("code", [0, 3])

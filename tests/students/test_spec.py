@@ -136,6 +136,8 @@ def test_a_folder_does_not_shadow_a_students_name(tmp_path, monkeypatch):
     assert parse_student_or_folder("./tiny") == Path("tiny")
     with pytest.raises(UserError, match=r"\./tiny is a folder, whose student has its sizes"):
         parse_student_or_folder("./tiny,vocabulary=8000")
+    with pytest.raises(UserError, match=r"\./tiny is a folder, and here a name or sizes are wanted"):
+        parse_student("./tiny")
 
 
 @pytest.mark.parametrize(

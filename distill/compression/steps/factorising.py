@@ -40,11 +40,15 @@ def check(step: Step, run: Run) -> None:
 
 
 def check_together(steps: Sequence[Step], run: Run) -> None:
-    """Raise UserError for a table that is not narrower than the model which a pruning before it leaves."""
+    """Raise UserError for a table that is not narrower than the model which a pruning before or after it leaves."""
+    table: Step | None = None
     for step, sizes in sizes_before(steps, run):
-        if step.name == FACTORISE and sizes is not None and _width(step) >= sizes.hidden:
+        when = "after" if table else "before"
+        if step is not None and step.name == FACTORISE:
+            table = step
+        if table is not None and sizes is not None and _width(table) >= sizes.hidden:
             raise UserError(
-                f"compression step '{step.text}': after the pruning before it the model is only {sizes.hidden} wide, "
+                f"compression step '{table.text}': after the pruning {when} it the model is only {sizes.hidden} wide, "
                 f"so give less than that."
             )
 

@@ -33,7 +33,7 @@ def check(step: Step, run: Run) -> None:
 def check_together(steps: Sequence[Step], run: Run) -> None:
     """Raise UserError for targets that can't be reached one after the other, each being a share of what is left."""
     for step, known in sizes_before(steps, run):
-        if step.name == PRUNE and known is not None:
+        if step is not None and step.name == PRUNE and known is not None:
             with named(step):
                 check_target(known, _target(step))
     targets = [(step, _target(step)) for step in steps if step.name == PRUNE]
@@ -53,8 +53,8 @@ def check_together(steps: Sequence[Step], run: Run) -> None:
             )
 
 
-def sizes_before(steps: Sequence[Step], run: Run) -> Iterator[tuple[Step, Sizes | None]]:
-    """Yield each step with the sizes that it will find; None from where they can't be told before the pruning."""
+def sizes_before(steps: Sequence[Step], run: Run) -> Iterator[tuple[Step | None, Sizes | None]]:
+    """Yield each step, and None for the end, with the sizes that it will find; None where they can't be told yet."""
     sizes: Sizes | None = sizes_of(run.student) if any(step.name == PRUNE for step in steps) else None
     for step in steps:
         yield step, sizes
@@ -65,6 +65,7 @@ def sizes_before(steps: Sequence[Step], run: Run) -> Iterator[tuple[Step, Sizes 
                 continue
             left = by_ratios(sizes, ratios, final=True)
             sizes = replace(left, layers=left.layers[: depth_by_ratio(len(left.layers), ratios, final=True)])
+    yield None, sizes
 
 
 def apply(step: Step, state: State, bench: Bench) -> Applied:

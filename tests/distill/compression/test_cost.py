@@ -6,7 +6,7 @@ import pytest
 
 from distill import planning
 from distill.compression.chain import FOLDER
-from distill.compression.cost import parts
+from distill.compression.cost import disk, parts
 from distill.compression.plan import parse_chain
 
 TEXT = "trim,factorise:8:steps=6,prune:0.3:steps=8:rounds=2,prune:0.1:recover=none,qat:recover=labels:steps=4,"
@@ -35,3 +35,14 @@ def test_the_estimate_names_the_chains_trainings(classifier, chain):
     _, told = planning.estimate(classifier.run, lambda: parts(classifier.run, chain))
     assert "compression, prune:0.3:steps=8:rounds=2: about" in told
     assert told.startswith("student, 1 seed(s): about 0 s")
+
+
+def test_the_disk_holds_weights_and_a_file_of_the_start_and_of_each_step(classifier):
+    run, bytes_ = classifier.run, 4 * sum(weight.numel() for weight in classifier.run.student.parameters())
+    assert disk(run, ()) == 0
+    chain = parse_chain("trim,prune:0.3,int8")
+    assert disk(run, chain) == 4 * 2 * bytes_
+    several = replace(run, config=run.config.model_copy(update={"seeds": 3, "control": True}))
+    assert disk(several, chain) == 6 * disk(run, chain)
+    plain, more = (planning.estimate(run, more_disk=size)[0].disk_bytes for size in (0, disk(run, chain)))
+    assert more - plain == disk(run, chain)

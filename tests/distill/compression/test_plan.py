@@ -49,7 +49,10 @@ def test_only_some_steps_train():
         ("trim,trim:100", "trim is there twice"),
         ("factorise:8,prune:0.3,factorise:4", "factorise is there twice"),
         ("qat,prune:0.5", "prune can't follow qat (a quantised model can't be changed by prune): put qat last"),
-        ("qat,int8", "int8 can't follow qat (both quantise)"),
+        ("qat,int8", "qat and int8 both quantise: leave one of them out"),
+        ("int8,int4", "int8 and int4 both quantise: leave one of them out"),
+        ("prune:0.5:rate=1e8", "rate=1e8 is a learning rate, such as 3e-4: at most 1"),
+        ("trim:recover=none:steps=5", "without a training it has no steps and no rate"),
         ("int4,trim", "trim can't follow int4"),
     ],
 )

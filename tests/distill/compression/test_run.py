@@ -33,6 +33,7 @@ MISTAKES = {
     "settings": (["--compress", "int8:2"], "int8 has no settings"),
     "few texts": (["--compress", "int8-static", "--labelled-rows", "20"], "20 labelled texts are too few"),
     "limit": (["--compress", "trim", "--max-loss", "-1"], "--max-loss -1"),
+    "limit in points": (["--compress", "trim", "--max-loss", "3"], "--max-loss 3"),
     "no number": (["--compress", "trim", "--max-loss", "nan"], "--max-loss nan"),
     "corpus": (["--compress", "trim", "--data", "corpus"], "for a student of a task"),
 }
@@ -174,6 +175,17 @@ def test_the_same_command_runs_nothing_again(files, finished):
 
 
 @pytest.mark.slow
+def test_a_finetuned_teacher_is_made_smaller_without_any_training(files, finished):
+    teacher, out = str(finished[0] / "teacher"), finished[0].parent / "rounded"
+    options = ("--teacher", teacher, "--no-finetune", "--student", "teacher", "--compress", "trim,int8")
+    for _ in range(2):
+        result = run_command(files, out, *QUICK, *options)
+        assert result.returncode == 0, result.stdout + result.stderr
+        assert "(nothing to train)" in result.stdout
+    assert [step["name"] for step in record_of(out)["compression"]["steps"]] == ["0 before", "1 trim", "2 int8"]
+
+
+@pytest.mark.slow
 def test_a_ruinous_step_ends_the_chain_and_the_student_before_it_is_shipped(files, finished):
     out = finished[0].parent / "ruined"
     options = ("--student", "teacher", "--compress", "trim,prune:0.3:rate=1:steps=3,qat", "--max-loss", "0")
@@ -185,6 +197,8 @@ def test_a_ruinous_step_ends_the_chain_and_the_student_before_it_is_shipped(file
     for said in ("over --max-loss 0", "Most to blame, of what single layers (from 0) change: layer ", "Prune less"):
         assert said in warning and said in result.stdout
         assert said in (out / "report.html").read_text()
+    assert "ends before it (qat not done)" in result.stdout
+    assert "ended before it (qat not done)" in (out / "report.html").read_text()
     student, teacher = load_student(out / "student"), load_student(out / "teacher")
     assert student.config.vocab_size < teacher.config.vocab_size
     assert sum(x.numel() for x in student.base_model.encoder.parameters()) == sum(

@@ -161,6 +161,14 @@ def test_what_is_still_to_be_asked_is_known_without_reading_files(tmp_path):
     make(tmp_path, planned, again)
     assert again.asked == left.tolist()
     assert not len(missing(tmp_path, planned))
+    cut = sorted(tmp_path.glob("*.safetensors"))[-1]
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:-1])
+    last = planned.order[planned.cuts[-2] :].tolist()
+    assert missing(tmp_path, planned).tolist() == last
+    cut.unlink()
+    assert missing(tmp_path, planned).tolist() == last
+    cut.write_bytes(whole)
     assert len(missing(tmp_path, _plan(key="other"))) == len(LENGTHS)
 
 
