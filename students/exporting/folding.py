@@ -49,8 +49,10 @@ def _head(model: Any) -> nn.Linear:  # noqa: ANN401  (a MobileBERT with any head
     """Return what reads the last hidden states."""
     pooler = model.base_model.pooler
     if pooler is not None and pooler.do_activate:
-        return pooler.dense  # type: ignore[no-any-return]  # it is one
-    return model.classifier if hasattr(model, "classifier") else model.qa_outputs  # type: ignore[no-any-return]  # one
+        head: nn.Linear = pooler.dense
+    else:
+        head = model.classifier if hasattr(model, "classifier") else model.qa_outputs
+    return head
 
 
 def _fold_layer(layer: Any, wide: "_Stream") -> None:  # noqa: ANN401  (transformers' layer)

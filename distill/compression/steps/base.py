@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from datasets import Dataset
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -79,11 +80,16 @@ def named(step: Step) -> Iterator[None]:
         raise UserError(f"compression step '{step.text}': {error}") from None
 
 
-def measured_batches(state: State, seed: int) -> Sequence[dict[str, Tensor]]:
-    """Return batches of labelled rows, drawn at random, on the model's device."""
+def measured_rows(state: State, seed: int) -> Dataset:
+    """Return labelled rows, drawn at random."""
     rows = state.reading.rows.labelled
-    order = np.random.default_rng(seed).permutation(len(rows))[:MEASURED_ROWS].tolist()
+    return rows.select(np.random.default_rng(seed).permutation(len(rows))[:MEASURED_ROWS].tolist())
+
+
+def measured_batches(state: State, seed: int) -> Sequence[dict[str, Tensor]]:
+    """Return batches of `measured_rows`, on the model's device."""
+    rows = measured_rows(state, seed)
     columns = [name for name in (*MODEL_INPUTS, "labels") if name in rows.column_names]
-    chosen = list(rows.select(order).select_columns(columns))
+    chosen = list(rows.select_columns(columns))
     batches = [state.reading.collator(chosen[at : at + BATCH]) for at in range(0, len(chosen), BATCH)]
     return [{name: tensor.to(state.model.device) for name, tensor in batch.items()} for batch in batches]

@@ -14,7 +14,7 @@ import torch
 
 from distill.compression.plan import Step
 from distill.compression.state import State
-from distill.compression.steps.base import MEASURED_ROWS, Applied, Bench, measured_batches, named
+from distill.compression.steps.base import Applied, Bench, measured_batches, measured_rows, named
 from distill.evaluation import distance, predict
 from distill.preparation import Run
 from pocketbert.errors import UserError
@@ -102,8 +102,7 @@ def within(order: list[str], most: float, moved: Callable[[Mapping[str, int]], f
 
 
 def _moved(state: State, bench: Bench) -> Callable[[Mapping[str, int]], float]:
-    rows = state.reading.rows.labelled
-    rows = rows.select(range(min(MEASURED_ROWS, len(rows))))
+    rows = measured_rows(state, bench.seed)
     plain = predict(state.model, rows, state.reading.collator)
     names = layers_of(state.model)
     models = {bits: with_rounded_weights(state.model, MIXED, dict.fromkeys(names, bits)) for bits in (LOW, HIGH)}
